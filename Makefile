@@ -1,0 +1,32 @@
+.PHONY: run test lock
+.DELETE_ON_ERROR:
+
+run: .venv/runtime ## real transactions in, a delivered at-risk table out
+	.venv/bin/churn example
+	.venv/bin/churn run --night 1998-03-31
+	.venv/bin/churn run --night 1998-06-30
+
+test: .venv/development ## lint, types, import layers, definitions, tests
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	DAGSTER_HOME=$(CURDIR) .venv/bin/dg check defs
+	.venv/bin/pytest
+
+.venv/bin/uv:
+	python3 -m venv .venv
+	.venv/bin/pip install uv==0.13.8
+
+.venv/runtime: .venv/bin/uv requirements.lock pyproject.toml
+	.venv/bin/uv pip install --require-hashes --compile-bytecode -r requirements.lock
+	.venv/bin/uv pip install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/development: .venv/runtime requirements-dev.lock
+	.venv/bin/uv pip install --require-hashes --compile-bytecode -r requirements-dev.lock
+	touch $@
+
+lock: .venv/bin/uv ## write the lock files anew from pyproject.toml
+	.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock

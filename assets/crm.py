@@ -1,0 +1,138 @@
+"""Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
+
+import re
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+import polars as pl
+
+from assets import crm_tables as tables
+from assets.crm_postgresql import PostgresqlStore
+from assets.crm_sqlite import SqliteStore
+from assets.exports import export
+from models.segments import AtRiskSegment
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What a publication did.
+
+    Attributes:
+        night: the night.
+        snapshot_id: what was published.
+        rows: rows of the night.
+        changed: rows of the current table that changed.
+        outcome: `current` (the CRM reads this night now), `history` (a newer night stays current) or
+            `unchanged` (this very snapshot was there already).
+    """
+
+    night: date
+    snapshot_id: str
+    rows: int
+    changed: int
+    outcome: Literal["current", "history", "unchanged"]
+
+
+class Crm(dg.ConfigurableResource[None]):
+    """Where the at-risk table is delivered: SQLite or PostgreSQL, and files.
+
+    Attributes:
+        database: path of a SQLite file, or a postgresql:// URL; take the latter from the environment, for
+            it holds a password.
+        exports: folder that gets a folder of files per night; None writes none.
+        departed_days: for how many days a customer who left stays in the current table, marked as such.
+        history_days: for how many days before the current night nights are kept.
+    """
+
+    database: str
+    exports: str | None = None
+    departed_days: int = 30
+    history_days: int = 400
+
+    def publish(self, table: pl.DataFrame, night: date, run_id: str) -> Publication:
+        """Deliver a night: check, write, make it current, log; in one transaction, then the files.
+
+        The same snapshot again changes nothing. A night older than the current one only gets its history.
+
+        Args:
+            table: at_risk_segments of the night.
+            night: the night.
+            run_id: the run that publishes, for the log.
+
+        Raises:
+            dataframely.exc.ValidationError: when the table breaks its contract.
+            ValueError: when it holds rows of another night.
+        """
+        rows = AtRiskSegment.validate(table)
+        if not (rows["night"] == night).all():
+            raise ValueError(f"the table holds {rows['night'].unique().to_list()}, not {night} alone; pass one night")
+        snapshot = rows.row(0, named=True)["snapshot_id"] if rows.height else f"{night}_empty"
+        with self.transaction() as store:
+            tables.prepare(store)
+            publication = self._publish(store, rows, tables.Entry(snapshot, night, run_id, rows.height, _now(store)))
+        if self.exports:
+            export(rows, Path(self.exports) / str(night))
+        return publication
+
+    def point_to(self, night: date, run_id: str) -> Publication:
+        """Let the CRM read a stored night again; what differs from today's table counts as changed.
+
+        Raises:
+            ValueError: when the night is not in the history.
+        """
+        with self.transaction() as store:
+            tables.prepare(store)
+            log = tables.log(store)
+            known = [entry for entry in log if entry.night == night]
+            rows = tables.stored(store, night)
+            if not known or rows.height < known[-1].rows:
+                latest = ", ".join(str(day) for day in sorted({entry.night for entry in log})[-5:]) or "none"
+                raise ValueError(f"{night} is not in the history of the CRM; the latest nights published: {latest}")
+            entry = tables.Entry(known[-1].snapshot_id, night, run_id, rows.height, _now(store))
+            return self._make_current(store, rows, entry)
+
+    def read(self, relation: str = tables.CURRENT) -> pl.DataFrame:
+        """The current table, its history or changes (`at_risk_segments_…`), or the `publication_log`."""
+        schema = tables.ENTRY if relation == tables.LOG else tables.ROW
+        with self.transaction() as store:
+            tables.prepare(store)
+            return store.read(f"SELECT {', '.join(schema)} FROM {relation}", schema)  # noqa: S608
+
+    @property
+    def address(self) -> str:
+        """Where the tables are, without the password."""
+        return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", self.database)
+
+    def transaction(self) -> AbstractContextManager[tables.Store]:
+        """A transaction on the database: all of what is done in it, or nothing."""
+        if self.database.startswith(("postgresql:", "postgres:")):
+            return PostgresqlStore.transaction(self.database)
+        return SqliteStore.transaction(self.database)
+
+    def _publish(self, store: tables.Store, rows: pl.DataFrame, entry: tables.Entry) -> Publication:
+        current = tables.pointed(store)
+        known = [past.snapshot_id for past in tables.log(store) if past.night == entry.night]
+        again = known[-1:] == [entry.snapshot_id]
+        if current is None or current < entry.night or (current == entry.night and not again):
+            return self._make_current(store, rows, entry)
+        if again:
+            return Publication(entry.night, entry.snapshot_id, entry.rows, 0, "unchanged")
+        tables.write_behind(store, rows, entry.night)
+        tables.enter(store, entry)
+        return Publication(entry.night, entry.snapshot_id, entry.rows, 0, "history")
+
+    def _make_current(self, store: tables.Store, rows: pl.DataFrame, entry: tables.Entry) -> Publication:
+        changed = tables.make_current(store, rows, entry.night, entry.published_at, departed_days=self.departed_days)
+        tables.forget(store, entry.night - timedelta(days=self.history_days))
+        tables.enter(store, entry)
+        return Publication(entry.night, entry.snapshot_id, entry.rows, changed, "current")
+
+
+def _now(store: tables.Store) -> datetime:
+    # Later than any earlier publication, even when a clock was set back: watermarks only look forward.
+    earlier = [entry.published_at + timedelta(microseconds=1) for entry in tables.log(store)]
+    return max([datetime.now(UTC), *earlier])

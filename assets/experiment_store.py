@@ -1,0 +1,205 @@
+"""The MLflow store: opened once and quietly, written to without touching any global state of MLflow."""
+
+import fcntl
+import hashlib
+import math
+import os
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+from polars import selectors as cs
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel, Run
+
+REQUIREMENTS = ("mlflow", "polars", "xgboost-cpu")
+BOOSTER = "model.ubj"
+_ABOUT = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": "One run per training night, with the challenger, the champion and every baseline on the "
+    "same customers beneath it, and one run per settled night.",
+}
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+@dataclass(frozen=True)
+class ExperimentStore:
+    """An experiment of an MLflow store.
+
+    Attributes:
+        client: MLflow's own client.
+        experiment: Id of the experiment.
+    """
+
+    client: "MlflowClient"
+    experiment: str
+
+    def runs(self, condition: str) -> "list[Run]":
+        """The runs that meet a condition in MLflow's search syntax, oldest first."""
+        return list(self.client.search_runs([self.experiment], condition, order_by=["start_time ASC"]))
+
+    @contextmanager
+    def run(self, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """A run that is finished when the block is, and failed when it fails; yields its id."""
+        run: str = self.client.create_run(self.experiment, tags=dict(tags), run_name=name).info.run_id
+        try:
+            yield run
+        except BaseException:
+            self.client.set_terminated(run, "FAILED")
+            raise
+        self.client.set_terminated(run)
+
+    def log(
+        self, run: str, metrics: Mapping[str, float], params: Mapping[str, object], model_id: str | None = None
+    ) -> None:
+        """Write figures and parameters in one call; a figure that is no number is left out."""
+        from mlflow.entities import Metric, Param
+
+        now = time.time_ns() // 1_000_000
+        self.client.log_batch(
+            run,
+            metrics=[Metric(key, value, now, 0, model_id) for key, value in metrics.items() if math.isfinite(value)],
+            params=[Param(key, f"{value}") for key, value in params.items()],
+        )
+
+    def log_dataset(self, run: str, name: str, digest: str) -> None:
+        """Note what a run was judged on."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        # MLflow allows a digest of 36 characters; the whole one stands in the tags.
+        dataset = Dataset(name, digest[:36], "lake", name)
+        self.client.log_inputs(run, [DatasetInput(dataset, [InputTag("mlflow.data.context", "test")])])
+
+    def log_pages(self, run: str, tables: Mapping[str, pl.DataFrame], figures: "Mapping[str, Figure]") -> None:
+        """Write tables and pictures.
+
+        Raises:
+            ValueError: If a table has a column ``customer_id``.
+        """
+        for name, table in tables.items():
+            if "customer_id" in table.columns:
+                raise ValueError(f"table {name!r} has a column customer_id: record sums and shares, never customers")
+            columns = table.with_columns(cs.temporal().cast(pl.String)).to_dict(as_series=False)
+            with _quiet():
+                self.client.log_table(run, columns, f"tables/{name}.json")
+        for name, figure in figures.items():
+            self.client.log_figure(run, figure, f"figures/{name}.png")
+
+    def log_model(
+        self, run: str, name: str, booster: "xgb.Booster", *, beside: Path, metadata: Mapping[str, str]
+    ) -> "LoggedModel":
+        """Store a booster as a model of the run, with a file beside it."""
+        with _quiet():
+            import mlflow.pyfunc
+            import mlflow.xgboost
+        from mlflow.entities import LoggedModelOutput
+        from mlflow.models import Model, ModelSignature
+        from mlflow.types import ColSpec, Schema
+
+        logged = self.client.create_logged_model(self.experiment, name, run)
+        model_id = logged.model_id
+        described = Model(
+            logged.artifact_location, run, model_uuid=model_id, model_id=model_id, metadata=dict(metadata)
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            # Signature and requirements are said, not inferred: inferring takes ten seconds, and the input example
+            # that it wants would put customers into the artifact store.
+            mlflow.xgboost.save_model(
+                booster,
+                f"{folder}/model",
+                mlflow_model=described,
+                signature=ModelSignature(
+                    Schema([ColSpec("float", name) for name in booster.feature_names or ()]), Schema([ColSpec("float")])
+                ),
+                pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
+                extra_files=[f"{beside}"],
+                model_format="ubj",
+            )
+            self.client.log_model_artifacts(model_id, f"{folder}/model")
+        self.client.log_outputs(run, [LoggedModelOutput(model_id, 0)])
+        return self.client.finalize_logged_model(model_id, "READY")
+
+    def download(self, place: str, folder: Path) -> Path:
+        """Bring artifacts by their address into a folder; returns where they are in it."""
+        from mlflow.artifacts import download_artifacts
+
+        return Path(download_artifacts(place, dst_path=f"{folder}", tracking_uri=self.client.tracking_uri))
+
+
+@cache
+def open_store(uri: str, experiment: str, artifact_root: str | None) -> ExperimentStore:
+    """Open a store, and create it first where it does not exist.
+
+    Args:
+        uri: Address of the store.
+        experiment: Name of the experiment.
+        artifact_root: Folder or address of the experiment's artifacts; the store's own choice if absent.
+
+    Raises:
+        ValueError: If the address is a path, or an SQLite file by a relative path.
+    """
+    if "://" not in uri or re.match(r"sqlite:///[^/]", uri):
+        raise ValueError(
+            f"tracking_uri is {uri!r}: use an address with an absolute path such as sqlite:////srv/churn/mlflow.db, "
+            "or processes that start in different folders would write to different stores"
+        )
+    # Set before the import, which reads them.
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    for variable, value in _ENVIRONMENT.items():
+        os.environ.setdefault(variable, value)
+    from mlflow import MlflowClient
+
+    # Two processes that create the tables of a new store at once destroy it, so only one may be here.
+    with _alone(uri), _quiet():
+        client = MlflowClient(uri, registry_uri=uri)
+        client.search_registered_models(max_results=1)
+        found = client.get_experiment_by_name(experiment)
+        if found is not None:
+            return ExperimentStore(client, found.experiment_id)
+        root = artifact_root and (artifact_root if "://" in artifact_root else Path(artifact_root).absolute().as_uri())
+        return ExperimentStore(client, client.create_experiment(experiment, root, _ABOUT))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep quiet about what MLflow 3.17 does of its own accord beside SQLAlchemy 2.1 and pandas 3."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+        warnings.filterwarnings("ignore", ".*'str' dtypes are included by select_dtypes", DeprecationWarning)
+        yield
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Keep other processes out; beside an SQLite file, so that containers that share it share the lock."""
+    if uri.startswith("http"):
+        yield
+        return
+    if uri.startswith("sqlite:///"):
+        database = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+        database.parent.mkdir(parents=True, exist_ok=True)
+        lock = database.with_name(f"{database.name}.lock")
+    else:
+        lock = Path(tempfile.gettempdir(), f"churn-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock")
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield

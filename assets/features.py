@@ -1,0 +1,38 @@
+"""What is known of each active customer as of the night."""
+
+import dagster as dg
+import polars as pl
+
+from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from models.customer_days import customer_days as sums_per_day
+from models.definition import ChurnDefinition
+from models.features import FeatureRecipe, features
+
+
+@dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
+def customer_days(transactions: pl.LazyFrame) -> pl.LazyFrame:
+    """Sums per customer and event day over the rows that arrived tonight."""
+    return sums_per_day(transactions)
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    ins={"customer_days": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    group_name="features",
+    kinds={"polars"},
+)
+def customer_features(
+    context: dg.AssetExecutionContext,
+    churn: dg.ResourceParam[ChurnDefinition],
+    feature_recipe: dg.ResourceParam[FeatureRecipe],
+    customer_days: pl.LazyFrame,
+) -> pl.LazyFrame:
+    """One row per active customer of the night."""
+    night = as_night(context.partition_key)
+    return features(
+        customer_days,
+        [night],
+        active_days=churn.active_days,
+        recipe=feature_recipe,
+        horizon_days=churn.horizon_days,
+    )

@@ -1,0 +1,124 @@
+"""The lake: one folder per table, one Parquet file per night, whole or not there at all."""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import dataframely as dy
+import polars as pl
+from models.scores import ChurnScore
+from models.segments import AtRiskSegment
+
+from assets.nights import as_night
+from models.customer_days import CustomerDay
+from models.deliveries import Delivery, Ledger
+from models.settlement import Performance, SettledOutcome
+from models.transactions import Quarantine, RawTransaction, Transaction
+
+SCHEMAS: dict[str, type[dy.Schema]] = {
+    "deliveries": Delivery,
+    "raw_transactions": RawTransaction,
+    "transactions": Transaction,
+    "quarantine": Quarantine,
+    "ledger": Ledger,
+    "customer_days": CustomerDay,
+    "churn_scores": ChurnScore,
+    "at_risk_segments": AtRiskSegment,
+    "settled_outcomes": SettledOutcome,
+    "live_performance": Performance,
+}
+"""The declared tables; the columns of the others follow from the recipe of features and models."""
+
+
+class Lake(dg.ConfigurableIOManager):
+    """Stores what an asset returns under its night, and hands any span of nights back as one lazy frame.
+
+    Attributes:
+        root: Folder of the lake.
+
+    """
+
+    root: str
+
+    def file(self, table: str, night: date) -> Path:
+        """Where a night of a table is stored."""
+        return Path(self.root) / table / f"night={night}" / "data.parquet"
+
+    def nights(self, table: str) -> list[date]:
+        """The nights of a table that are stored, oldest first."""
+        folders = (Path(self.root) / table).glob("night=*/data.parquet")
+        return sorted(as_night(file.parent.name.removeprefix("night=")) for file in folders)
+
+    def scan(self, table: str, nights: Iterable[date]) -> pl.LazyFrame:
+        """Read nights of a table as one frame.
+
+        Raises:
+            FileNotFoundError: If there are none and the table's columns are not declared.
+            ValueError: If a stored night has other columns than the declared ones.
+
+        """
+        files = [self.file(table, night) for night in nights]
+        schema = SCHEMAS.get(table)
+        if files:
+            frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="insert")
+        elif schema is not None:
+            return schema.create_empty(lazy=True)
+        else:
+            raise FileNotFoundError(f"{table} has no stored night in {self.root}: run `churn run` first")
+        if schema is not None:
+            _conform(frame, schema, table)
+        return frame
+
+    def write(self, table: str, night: date, frame: pl.LazyFrame | pl.DataFrame) -> int:
+        """Store a night of a table in one step that no reader can see half done.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            ValueError: If the frame lacks a declared column or has it in another type.
+
+        """
+        schema = SCHEMAS.get(table)
+        if schema is not None:
+            _conform(frame.lazy(), schema, table)
+        path = self.file(table, night)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(".draft")
+        # Fixed row groups: the default ones follow the threads of the machine, and a night has to be
+        # byte-identical wherever it runs again.
+        frame.lazy().sink_parquet(
+            draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True
+        )
+        draft.replace(path)
+        return pl.scan_parquet(path).select(pl.len()).collect().item()  # type: ignore[no-any-return]
+
+    def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:
+        """Store what an asset returned."""
+        table, night = context.asset_key.path[-1], as_night(context.partition_key)
+        rows = self.write(table, night, obj)
+        context.add_output_metadata(
+            {"dagster/row_count": rows, "path": dg.MetadataValue.path(str(self.file(table, night)))}
+        )
+
+    def load_input(self, context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame:
+        """Read the nights of an upstream table that its partition mapping names and that ever ran."""
+        table, span = context.asset_key.path[-1], context.asset_partition_key_range
+        first, last = as_night(span.start), as_night(span.end)
+        frame = self.scan(table, [night for night in self.nights(table) if first <= night <= last])
+        return frame.collect() if context.dagster_type.typing_type is pl.DataFrame else frame
+
+
+def _conform(frame: pl.LazyFrame, schema: type[dy.Schema], table: str) -> None:
+    stored, declared = frame.collect_schema(), schema.create_empty().schema
+    wrong = [
+        f"{name} is {stored.get(name, 'missing')} instead of {dtype}"
+        for name, dtype in declared.items()
+        if stored.get(name) != dtype
+    ]
+    if wrong:
+        raise ValueError(
+            f"{table}: {'; '.join(wrong)}. The stored night was written by another version of churn: "
+            f"remove the table's folder and run its nights again."
+        )

@@ -1,0 +1,26 @@
+"""The night, which is the partition of every table, and how nights look back at each other."""
+
+from datetime import date, timedelta
+
+import dagster as dg
+
+FIRST_NIGHT = date(1990, 1, 1)
+_EVER = -(10**5)
+
+# The partitions end with the current day, so that a zone behind UTC finds its night; ingestion refuses a night
+# that is not over in the zone of the settings.
+NIGHTS = dg.DailyPartitionsDefinition(start_date=FIRST_NIGHT.isoformat(), end_offset=1)
+
+# What had arrived by the end of a night. A night that never ran has no partition, and needs none.
+UP_TO_TONIGHT = dg.TimeWindowPartitionMapping(start_offset=_EVER, end_offset=0)
+BEFORE_TONIGHT = dg.TimeWindowPartitionMapping(start_offset=_EVER, end_offset=-1)
+
+
+def as_night(partition_key: str) -> date:
+    """The as-of date that a partition key ``YYYY-MM-DD`` stands for."""
+    return date.fromisoformat(partition_key)
+
+
+def nights_between(first: date, last: date) -> list[date]:
+    """Every night from ``first`` to ``last``, both included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -1,0 +1,68 @@
+"""Files of an object store: listed with their entity tags, and fetched when they are due."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from models.mapping import DeliveryError
+
+CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, off Amazon, AWS_ENDPOINT_URL",
+    "gs": "GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+"""The stores that can be read, and what their clients look for in the environment."""
+
+# The server's own code, else what stands behind the address in the client's message, else its last part.
+_REASONS = tuple(map(re.compile, (r"<Code>(\w+)</Code>", r" - (.+)", r"error: (.+)", r"(.+)")))
+
+
+def objects(url: str) -> Iterator[tuple[str, int, str]]:
+    """Every object below a URL.
+
+    Yields:
+        Its key below the URL, its size in bytes, and what changes with its content.
+
+    Raises:
+        DeliveryError: If the store cannot be reached or refuses.
+
+    """
+    from obstore.store import from_url
+
+    with _explained(url):
+        for batch in from_url(url).list():
+            for found in batch:
+                yield found["path"], found["size"], found["e_tag"] or found["last_modified"].isoformat()
+
+
+def fetch(url: str, key: str, target: Path) -> None:
+    """Write an object to a file.
+
+    Raises:
+        DeliveryError: If the store cannot be reached, refuses, or has no such object any more.
+
+    """
+    from obstore.store import from_url
+
+    with _explained(f"{url}/{key}"), target.open("wb") as out:
+        for chunk in from_url(url).get(key):
+            out.write(chunk)
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
+    scheme = url.partition("://")[0]
+    if scheme not in CREDENTIALS:
+        stores = ", ".join(f"{known}://" for known in CREDENTIALS)
+        raise DeliveryError(f"{url}: files are read from a folder or from {stores}. Set source.path in churn.toml.")
+    from obstore.exceptions import BaseError
+
+    try:
+        yield
+    except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
+        reason = next(found[1] for pattern in _REASONS if (found := pattern.search(str(error))))
+        raise DeliveryError(
+            f"{url}: the object store cannot be read ({reason}). Check source.path in churn.toml, and "
+            f"{CREDENTIALS[scheme]} in the environment."
+        ) from None

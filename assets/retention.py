@@ -1,0 +1,64 @@
+"""Who is at risk tonight, what is done about it, and its delivery to the CRM."""
+
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+
+from assets.crm import Crm
+from assets.lake import Lake
+from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
+from assets.tracking import Tracking
+from models.actions import Policy
+from models.experiment import Experiment
+from models.segments import at_risk_segments as segments_of
+from models.tiers import Tiers
+from models.value import ValueRule
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    deps=[dg.AssetDep("at_risk_segments", partition_mapping=BEFORE_TONIGHT)],
+    group_name="retention",
+    kinds={"polars"},
+)
+def at_risk_segments(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    tracking: Tracking,
+    tiers: dg.ResourceParam[Tiers],
+    worth: dg.ResourceParam[ValueRule],
+    policy: dg.ResourceParam[Policy],
+    experiment: dg.ResourceParam[Experiment],
+    language: dg.ResourceParam[str],
+    churn_scores: pl.DataFrame,
+    customer_features: pl.DataFrame,
+) -> pl.DataFrame:
+    """The table that the CRM reads: who, why, how much is at stake, what to do, when, and who is in control."""
+    night = as_night(context.partition_key)
+    earlier = [past for past in lake.nights("at_risk_segments") if past < night]
+    rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
+    scorer = tracking.load(churn_scores["model_version"].first()) if churn_scores.height else None
+    return segments_of(
+        churn_scores,
+        customer_features,
+        scorer.contributions,
+        lake.scan("at_risk_segments", [past for past in earlier if past >= rested or past == earlier[-1]]).collect(),
+        night=night,
+        tiers=tiers,
+        worth=worth,
+        policy=policy,
+        experiment=experiment,
+        language=language,
+    )
+
+
+@dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})
+def crm_delivery(
+    context: dg.AssetExecutionContext, crm: Crm, at_risk_segments: pl.DataFrame
+) -> dg.MaterializeResult[None]:
+    """Publish the night to the CRM's tables and files, all of it or nothing."""
+    done = crm.publish(at_risk_segments, as_night(context.partition_key), context.run.run_id)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": done.rows, "changed": done.changed, "snapshot_id": done.snapshot_id, "outcome": done.outcome}
+    )

@@ -1,0 +1,91 @@
+"""The page and the text that a retention manager reads in the morning."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets.crm import Crm
+from assets.lake import Lake
+from assets.night_report import NightReport
+from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from assets.reporting import as_html, as_text
+from assets.settled_night import SettledNight
+from models.definition import ChurnDefinition
+
+
+class Reports(dg.ConfigurableResource[None]):
+    """Where the nightly reports are kept.
+
+    Attributes:
+        root: Folder of the reports: ``<night>.html`` and ``<night>.md``.
+    """
+
+    root: str
+
+    def page(self, night: object) -> Path:
+        """The page of a night."""
+        return Path(self.root) / f"{night}.html"
+
+    def text(self, night: object) -> Path:
+        """The text of a night."""
+        return Path(self.root) / f"{night}.md"
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    deps=["crm_delivery", "churn_scores"],
+    ins={
+        "settled_outcomes": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
+        "live_performance": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
+    },
+    group_name="settlement",
+)
+def retention_report(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    reports: Reports,
+    crm: Crm,
+    churn: dg.ResourceParam[ChurnDefinition],
+    at_risk_segments: pl.DataFrame,
+    churn_model: pl.DataFrame,
+    settled_outcomes: pl.LazyFrame,
+    live_performance: pl.DataFrame,
+) -> dg.MaterializeResult[None]:
+    """Tell the night: who is at risk, whom to call and why, how right the newest settled night was."""
+    night = as_night(context.partition_key)
+    model = churn_model.row(0, named=True)
+    report = NightReport(
+        night=night,
+        horizon_days=churn.horizon_days,
+        active_customers=lake.scan("churn_scores", [night]).select(pl.len()).collect().item(),
+        at_risk=at_risk_segments,
+        model=f"Version {model['model_version']}, trained as of {model['trained_as_of']}; {model['serves']} serves.",
+        gate=model["verdict"],
+        settled=newest_settled(settled_outcomes, live_performance, churn.horizon_days),
+        places={
+            "table": crm.database,
+            "files": f"{crm.exports}/{night}",
+            "this report": str(reports.page(night)),
+            "models and runs": "churn ui",
+        },
+    )
+    reports.page(night).parent.mkdir(parents=True, exist_ok=True)
+    reports.page(night).write_text(as_html(report), encoding="utf-8")
+    reports.text(night).write_text(as_text(report), encoding="utf-8")
+    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(reports.page(night)))})
+
+
+def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, horizon_days: int) -> SettledNight | None:
+    """The newest settled night with its tiers and figures; None before one is ripe."""
+    if figures.is_empty():
+        return None
+    night = figures["night"].max()
+    tiers = outcomes.filter(pl.col("night") == night).group_by("risk_tier").agg(
+        customers=pl.len(), churn_probability=pl.col("churn_probability").mean(), churn_rate=pl.col("churned").mean()
+    )
+    metrics: dict[str, dict[str, float]] = {}
+    for scorer, figure, value in figures.filter(pl.col("night") == night).select("scorer", "figure", "value").rows():
+        metrics.setdefault(scorer, {})[figure] = value
+    return SettledNight(night, night + timedelta(days=horizon_days), tiers.collect(), metrics)

@@ -1,0 +1,57 @@
+"""How right earlier nights were: outcomes of the nights that are ripe, and the figures that follow from them."""
+
+import hashlib
+
+import dagster as dg
+import polars as pl
+
+from assets.lake import Lake
+from assets.nights import BEFORE_TONIGHT, NIGHTS, UP_TO_TONIGHT, as_night
+from assets.tracking import Tracking
+from models.definition import ChurnDefinition
+from models.ranking import EvaluationRecipe
+from models.settlement import performance, ripe, settle
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    ins={"customer_days": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    deps=[
+        dg.AssetDep(table, partition_mapping=BEFORE_TONIGHT)
+        for table in ("churn_scores", "at_risk_segments", "settled_outcomes")
+    ],
+    group_name="settlement",
+    kinds={"polars"},
+)
+def settled_outcomes(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    churn: dg.ResourceParam[ChurnDefinition],
+    customer_days: pl.LazyFrame,
+) -> pl.LazyFrame:
+    """What became of the active customers of every night that is ripe and was not settled before."""
+    night = as_night(context.partition_key)
+    earlier = lake.scan("settled_outcomes", [past for past in lake.nights("settled_outcomes") if past < night])
+    settled = earlier.select(pl.col("night").unique()).collect()["night"].to_list()
+    nights = ripe(lake.nights("churn_scores"), settled, night=night, horizon_days=churn.horizon_days)
+    scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
+    return settle(scores, delivered, customer_days, churn.horizon_days)
+
+
+@dg.asset(partitions_def=NIGHTS, group_name="settlement", kinds={"mlflow"})
+def live_performance(
+    context: dg.AssetExecutionContext,
+    tracking: Tracking,
+    evaluation: dg.ResourceParam[EvaluationRecipe],
+    settled_outcomes: pl.DataFrame,
+) -> pl.DataFrame:
+    """Figures of merit of what served and of each rule on the nights settled tonight, also logged to MLflow."""
+    figures = performance(settled_outcomes, evaluation)
+    for (night,), rows in figures.group_by("night", maintain_order=True):
+        metrics = {
+            scorer: dict(zip(each["figure"], each["value"], strict=True))
+            for (scorer,), each in rows.group_by("scorer", maintain_order=True)
+        }
+        digest = hashlib.sha256(rows.write_csv().encode()).hexdigest()
+        tracking.record_settlement(night, metrics, digest=digest, tags={"dagster.run_id": context.run.run_id})
+    return figures

@@ -1,0 +1,214 @@
+"""Where every model, every comparison and every settled night is written down, and which model serves."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import polars as pl
+
+from assets.experiment_store import ExperimentStore, open_store
+from assets.model_card import TrainingRecord
+from assets.training_run import JUDGED, keyed, restore, training_digest, write_training
+from models.scorer import Scorer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SINCE = "champion_from."
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of the model.
+
+    Attributes:
+        version: Its number in the registry.
+        run_id: The run that trained it.
+        trained_as_of: Night on which it was trained.
+        judged_night: Night on which it was compared with its rivals.
+        serves: What scores: the model, or the rule that it could not beat.
+        passed: Whether it won the comparison.
+        tags: Everything that was noted.
+    """
+
+    version: str
+    run_id: str
+    trained_as_of: date
+    judged_night: date
+    serves: str
+    passed: bool
+    tags: Mapping[str, str]
+
+
+class Tracking(dg.ConfigurableResource[None]):
+    """The experiments in MLflow and the succession of models that serve.
+
+    Which version serves is kept night by night in the registered model's tags, so that a past night that runs again
+    finds the model of its time. The aliases ``champion`` and ``previous`` follow from them.
+
+    Attributes:
+        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server.
+        experiment: Name of the experiment.
+        artifact_root: Folder or address of the artifacts; a server decides for itself if absent.
+        model_name: Name of the registered model.
+    """
+
+    tracking_uri: str
+    experiment: str = "churn"
+    artifact_root: str | None = None
+    model_name: str = "churn"
+
+    @property
+    def store(self) -> ExperimentStore:
+        """The store, created where it does not exist yet.
+
+        Raises:
+            ValueError: If the URI is a path, or an SQLite file by a relative path.
+        """
+        return open_store(self.tracking_uri, self.experiment, self.artifact_root)
+
+    def record_training(self, record: TrainingRecord) -> Version:
+        """Write down a training night, and let its model serve if it has earned it.
+
+        Recording the same night, data, settings and model again changes nothing.
+
+        Returns:
+            The version that was registered, now or when it was recorded first.
+        """
+        mine = f"tags.record = 'training' and tags.night = '{record.night}'"
+        same = f"{mine} and tags.role = 'training' and tags.digest = '{training_digest(record)}'"
+        for run in self.store.runs(f"{same} and attributes.status = 'FINISHED'"):
+            return self._appointed(self.version(run.data.tags["model_version"]))
+        self._sweep(mine)
+        promote = record.passed if record.promote is None else record.promote
+        version = write_training(
+            self.store, self.model_name, record, promote=promote or self.champion(record.night) is None
+        )
+        self.store.client.set_registered_model_alias(self.model_name, "challenger", version)
+        return self._appointed(self.version(version))
+
+    def record_settlement(
+        self,
+        night: date,
+        metrics: Mapping[str, Mapping[str, float]],
+        *,
+        digest: str,
+        tags: Mapping[str, str] | None = None,
+        tables: Mapping[str, pl.DataFrame] | None = None,
+        figures: "Mapping[str, Figure] | None" = None,
+    ) -> str:
+        """Write down what became of the customers of a ripe night, and who had said it best.
+
+        Args:
+            night: The night whose outcome is known now.
+            metrics: Per scorer (``champion`` and the baselines) its figures.
+            digest: Digest of scores and outcomes; recording the same one again changes nothing.
+            tags: Where it came from.
+            tables: Frames without customers.
+            figures: Pictures by name.
+
+        Returns:
+            The id of the run.
+        """
+        mine = f"tags.record = 'settlement' and tags.night = '{night}'"
+        for known in self.store.runs(f"{mine} and tags.digest = '{digest}' and attributes.status = 'FINISHED'"):
+            return str(known.info.run_id)
+        self._sweep(mine)
+        own = {"record": "settlement", "role": "settlement", "night": f"{night}", "digest": digest}
+        with self.store.run(f"settlement {night}", {**(tags or {}), **own}) as run:
+            self.store.log(run, keyed({f"settled/{scorer}": figures for scorer, figures in metrics.items()}), {})
+            self.store.log_pages(run, tables or {}, figures or {})
+        return run
+
+    def champion(self, as_of: date | None = None) -> Version | None:
+        """The version that serves, or served as of a night, or None where none did.
+
+        The newest appointment up to the night decides, so that no night is scored by a model of its future. For the
+        present the alias does: whoever moves it by hand in MLflow is obeyed.
+        """
+        succession, aliases = self._succession()
+        past = [night for night in succession if as_of is None or night <= as_of]
+        if not past:
+            return None
+        appointed = succession[past[-1]]
+        return self.version(aliases.get("champion", appointed) if past[-1] == max(succession) else appointed)
+
+    def previous(self) -> Version | None:
+        """The version that served before the champion, or None."""
+        version = self._succession()[1].get("previous")
+        return None if version is None else self.version(version)
+
+    def set_champion(self, version: str, from_night: date) -> None:
+        """Let a version serve from a night on, until a later appointment.
+
+        Raises:
+            ValueError: If there is no such version.
+        """
+        client, name = self.store.client, self.model_name
+        known = sorted(int(entry.version) for entry in client.search_model_versions(f"name = '{name}'"))
+        if version not in map(str, known):
+            raise ValueError(f"{name} has no version {version}: choose one of {known}")
+        client.set_registered_model_tag(name, f"{_SINCE}{from_night}", version)
+        client.set_model_version_tag(name, version, "champion_from", f"{from_night}")
+        succession, aliases = self._succession()
+        newest = list(dict.fromkeys(reversed(succession.values())))
+        for alias, holder in zip(("champion", "previous"), newest, strict=False):
+            client.set_registered_model_alias(name, alias, holder)
+        if aliases.get("challenger") == newest[0]:
+            client.delete_registered_model_alias(name, "challenger")
+
+    def version(self, version: str) -> Version:
+        """What the registry knows of a version."""
+        entry = self.store.client.get_model_version(self.model_name, version)
+        return Version(
+            version=str(entry.version),
+            run_id=str(entry.run_id),
+            trained_as_of=date.fromisoformat(entry.tags["trained_as_of"]),
+            judged_night=date.fromisoformat(entry.tags["judged_night"]),
+            serves=entry.tags["serves"],
+            passed=entry.tags["passed"] == "true",
+            tags=dict(entry.tags),
+        )
+
+    def load(self, version: str) -> Scorer:
+        """The scorer of a version as it serves."""
+        place = self.store.client.get_model_version_download_uri(self.model_name, version)
+        return self._restore(place)
+
+    def load_judged(self, version: str) -> Scorer:
+        """The scorer of a version as it was judged: it has not seen the judged night."""
+        run = self.store.client.get_run(self.version(version).run_id)
+        return self._restore(f"{run.info.artifact_uri}/{JUDGED}")
+
+    def _appointed(self, recorded: Version) -> Version:
+        """Appoint a version that has earned it; after a crash between record and appointment the next call does."""
+        night = recorded.trained_as_of
+        if recorded.tags["promote"] == "true" and self._succession()[0].get(night) != recorded.version:
+            self.set_champion(recorded.version, night)
+        return self.version(recorded.version)
+
+    def _succession(self) -> tuple[dict[date, str], dict[str, str]]:
+        """From which night which version serves, oldest first, and the aliases."""
+        models = self.store.client.search_registered_models(f"name = '{self.model_name}'")
+        if not models:
+            return {}, {}
+        since = {key.removeprefix(_SINCE): held for key, held in models[0].tags.items() if key.startswith(_SINCE)}
+        aliases = {alias: str(holder) for alias, holder in models[0].aliases.items()}
+        return {date.fromisoformat(night): since[night] for night in sorted(since)}, aliases
+
+    def _sweep(self, condition: str) -> None:
+        """Close what a killed process left open, and remove a version whose record was never finished."""
+        client = self.store.client
+        for run in self.store.runs(f"{condition} and attributes.status != 'FINISHED'"):
+            if run.info.status == "RUNNING":
+                client.set_terminated(run.info.run_id, "KILLED")
+            for orphan in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+                client.delete_model_version(self.model_name, str(orphan.version))
+
+    def _restore(self, place: str) -> Scorer:
+        with tempfile.TemporaryDirectory() as folder:
+            return restore(self.store.download(place, Path(folder)))

@@ -1,0 +1,114 @@
+"""One training night as runs in MLflow: the challenger and every rival beneath it, and the scorers that came of it."""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from assets.experiment_store import BOOSTER, ExperimentStore
+from assets.model_card import TrainingRecord, model_card, summary
+from models.scorer import Scorer
+
+CHALLENGER, CHAMPION = "xgboost", "champion"
+JUDGED, SERVING = "judged", "serving"
+SCORER = "scorer.json"
+
+
+def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *, promote: bool) -> str:
+    """Write down a training night and register what serves.
+
+    Args:
+        store: Where to.
+        model: Name of the registered model.
+        record: What to write.
+        promote: Whether the version is to serve; noted here, done by the caller.
+
+    Returns:
+        The number of the registered version.
+    """
+    client = store.client
+    own = {
+        "trained_as_of": f"{record.night}",
+        "judged_night": f"{record.judged_night}",
+        "serves": record.serving.serves,
+        "passed": f"{record.passed}".lower(),
+        "promote": f"{promote}".lower(),
+        "digest": training_digest(record),
+    }
+    origin = {"data_digest": record.data_digest, "settings_digest": record.settings_digest}
+    tags = {**record.tags, **own, **origin, "record": "training", "night": f"{record.night}"}
+    note = {"role": "training", "mlflow.note.content": summary(record)}
+    with store.run(f"training {record.night}", tags | note) as parent:
+        place, model_id = _log_scorers(store, parent, model, record)
+        store.log(parent, _figures(record), record.params, model_id)
+        store.log_dataset(parent, f"customers of {record.judged_night}", record.data_digest)
+        store.log_pages(parent, record.tables, record.figures)
+        client.log_text(parent, model_card(record), "model_card.md")
+        for scorer, figures in record.metrics.items():
+            role = {CHALLENGER: "challenger", CHAMPION: "champion"}.get(scorer, "baseline")
+            with store.run(scorer, tags | {"role": role, "mlflow.parentRunId": parent}) as child:
+                store.log(child, keyed({"test": figures}), record.params if scorer == CHALLENGER else {})
+        if not client.search_registered_models(f"name = '{model}'"):
+            client.create_registered_model(model)
+        # Last, so that a version without a whole record hardly ever exists.
+        entry = client.create_model_version(model, place, parent, own, description=summary(record), model_id=model_id)
+        client.set_tag(parent, "model_version", entry.version)
+    return str(entry.version)
+
+
+def training_digest(record: TrainingRecord) -> str:
+    """One digest of what makes a training what it is: its night, data, settings and the model that came of it."""
+    booster = record.serving.booster
+    content = hashlib.sha256(b"" if booster is None else bytes(booster.save_raw("ubj")))
+    for part in (record.serving.describe(), f"{record.night}", record.data_digest, record.settings_digest):
+        content.update(json.dumps(part, sort_keys=True).encode())
+    return content.hexdigest()
+
+
+def restore(folder: Path) -> Scorer:
+    """The scorer that was stored in a folder, or in a model that MLflow stored there."""
+    import xgboost as xgb
+
+    (described,) = folder.rglob(SCORER)
+    booster = xgb.Booster(model_file=folder / BOOSTER) if (folder / BOOSTER).exists() else None
+    return Scorer.restore(booster, json.loads(described.read_text(encoding="utf-8")))
+
+
+def keyed(groups: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Groups of figures under the names that MLflow groups by: ``test/log_loss``."""
+    return {f"{group}/{name}": figure for group, figures in groups.items() for name, figure in figures.items()}
+
+
+def _figures(record: TrainingRecord) -> dict[str, float]:
+    # MLflow allows no "=" in a name: the segment tenure=new becomes tenure:new.
+    segments = {re.sub(r"[^\w.\- :]", "_", name.replace("=", ":", 1)): each for name, each in record.segments.items()}
+    return keyed(
+        {"test": record.metrics.get(CHALLENGER, {})}
+        | {f"gate/{rival}": gains for rival, gains in record.rivals.items()}
+        | {f"segment/{segment}": figures for segment, figures in segments.items()}
+    )
+
+
+def _log_scorers(store: ExperimentStore, run: str, model: str, record: TrainingRecord) -> tuple[str, str | None]:
+    """Store both scorers; returns the place of the serving one and, where it has trees, their id as a model."""
+    booster = record.serving.booster
+    with tempfile.TemporaryDirectory() as folder:
+        store.client.log_artifacts(run, f"{_save(record.judged, Path(folder, JUDGED))}", JUDGED)
+        serving = _save(record.serving, Path(folder, SERVING))
+        if booster is None:
+            store.client.log_artifacts(run, f"{serving}", SERVING)
+            return f"{store.client.get_run(run).info.artifact_uri}/{SERVING}", None
+        metadata = {"trained_as_of": f"{record.night}", "serves": record.serving.serves}
+        logged = store.log_model(run, f"{model} {record.night}", booster, beside=serving / SCORER, metadata=metadata)
+        # Its place, not models:/<id>, which MLflow would look for in the store of its global state.
+        return logged.artifact_location, logged.model_id
+
+
+def _save(scorer: Scorer, folder: Path) -> Path:
+    folder.mkdir()
+    if scorer.booster is not None:
+        scorer.booster.save_model(folder / BOOSTER)
+    (folder / SCORER).write_text(json.dumps(scorer.describe(), sort_keys=True), encoding="utf-8")
+    return folder

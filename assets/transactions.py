@@ -1,0 +1,47 @@
+"""The night's rows, parted: what is valid and new, what is not, and a ledger in which they add up."""
+
+import dagster as dg
+import polars as pl
+
+from assets.lake import Lake
+from assets.nights import NIGHTS, as_night
+from models.deliveries import IDENTITY, Ledger, unknown
+from models.mapping import ColumnMapping
+from models.transactions import ValidationRules, split
+
+
+@dg.multi_asset(
+    outs={name: dg.AssetOut(kinds={"polars"}) for name in ("transactions", "quarantine", "ledger")},
+    partitions_def=NIGHTS,
+    group_name="ingestion",
+)
+def parted_rows(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    rules: dg.ResourceParam[ValidationRules],
+    columns: dg.ResourceParam[ColumnMapping],
+    raw_transactions: pl.LazyFrame,
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once."""
+    night = as_night(context.partition_key)
+    raw = raw_transactions.collect()
+    known = [
+        # A row of an event day can only stand in that night or a later one.
+        lake.scan(
+            "transactions",
+            [n for n in lake.nights("transactions") if (raw["day"].min() or night) <= n < night],
+        ),
+        lake.scan("quarantine", [n for n in lake.nights("quarantine") if n < night]),
+    ]
+    key = [*IDENTITY, "unreadable", "occurrence"]
+    new = unknown(raw.lazy(), pl.concat([frame.select(key) for frame in known])).collect()
+    valid, quarantine = split(new.lazy(), rules, night=night, mapped=columns.delivered)
+    good, bad = pl.collect_all([valid, quarantine])
+    counts = {
+        "delivered": raw.height,
+        "valid": good.height,
+        "quarantined": bad.height,
+        "known": raw.height - new.height,
+    }
+    context.log.info(", ".join(f"{count:,} {name}" for name, count in counts.items()))
+    return good, bad, pl.DataFrame([{"night": night} | counts], schema=Ledger.create_empty().schema)

@@ -1,0 +1,179 @@
+"""The gates: tables of a night are judged before anybody learns from them or reads them."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets.data_docs import page_of
+from assets.lake import Lake
+from assets.nights import as_night
+from assets.verdict import Finding, validate
+from models.arrivals import Past, profile, raw_checks, raw_gate
+from models.definition import ChurnDefinition
+from models.expectations import Expectation, feature_expectations, segment_expectations
+from models.mapping import ColumnMapping
+from models.segments import AtRiskSegment
+from models.transactions import ValidationRules
+
+ACCEPT_TAG = "churn/accept"
+"""Tag of a run: names of checks, separated by commas, whose failure an operator accepts."""
+
+RECENT_NIGHTS = 60
+"""Nights that a delivery is compared with."""
+
+NOT_ASKED = "Not asked: there is too little history, or the source does not deliver the column."
+RAW_CHECKS = raw_checks()
+FEATURE_CHECKS = ["population_kept", "features_complete"]
+SEGMENT_CHECKS = ["contract_kept", "size_usual", "probability_usual", "control_usual"]
+
+
+class DataDocs(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Where the pages of judged nights are kept.
+
+    Attributes:
+        root: Folder of Data Docs.
+
+    """
+
+    root: str
+
+
+def check_results(
+    findings: Sequence[Finding], *, asset: str, checks: Sequence[str], accepted: Collection[str], page: Path
+) -> Iterator[dg.AssetCheckResult]:
+    """Findings as asset checks, one for each of `checks`, passed where nothing was asked.
+
+    Args:
+        findings: What was found.
+        asset: The asset that they are about.
+        checks: Names of the declared checks.
+        accepted: Checks whose failure an operator accepts; they do not stop the run.
+        page: The page of Data Docs.
+
+    """
+    for check in checks:
+        asked = [finding for finding in findings if finding.check == check]
+        broken = [finding for finding in asked if not finding.passed]
+        stops = check not in accepted and any(finding.severity == "ERROR" for finding in broken)
+        yield dg.AssetCheckResult(
+            passed=not broken,
+            asset_key=asset,
+            check_name=check,
+            severity=dg.AssetCheckSeverity.ERROR if stops else dg.AssetCheckSeverity.WARN,
+            description=" ".join(each.words for each in broken)
+            or " ".join(each.sentence for each in asked)
+            or NOT_ASKED,
+            metadata={
+                "unexpected_rows": max((finding.unexpected_count for finding in asked), default=0),
+                "found": "; ".join(f"{finding.name}: {finding.observed}" for finding in asked),
+                "limit": "; ".join(f"{finding.name}: {finding.threshold}" for finding in asked),
+                "accepted": bool(broken) and check in accepted,
+                "page": dg.MetadataValue.path(str(page)),
+            },
+        )
+
+
+def _judge(
+    context: dg.AssetCheckExecutionContext,
+    docs: DataDocs,
+    *,
+    table: str,
+    frame: pl.LazyFrame,
+    expectations: Sequence[Expectation],
+    checks: Sequence[str],
+) -> Iterator[dg.AssetCheckResult]:
+    night, root = as_night(context.partition_key), Path(docs.root)
+    accepted = context.run.tags.get(ACCEPT_TAG, "").split(",")
+    findings = validate(frame, expectations, table=table, night=night, docs_root=root)
+    page = page_of(root, table, night)
+    for result in check_results(findings, asset=table, checks=checks, accepted=accepted, page=page):
+        if not result.passed:
+            log = context.log.error if result.severity == dg.AssetCheckSeverity.ERROR else context.log.warning
+            log(f"{table}: {result.check_name}: {result.description}")
+        yield result
+
+
+def _specs(asset: str, checks: Iterable[str]) -> list[dg.AssetCheckSpec]:
+    return [dg.AssetCheckSpec(name, asset=asset, blocking=True) for name in checks]
+
+
+@dg.multi_asset_check(specs=_specs("raw_transactions", RAW_CHECKS))
+def check_raw_transactions(
+    context: dg.AssetCheckExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    docs: DataDocs,
+    rules: dg.ResourceParam[ValidationRules],
+    columns: dg.ResourceParam[ColumnMapping],
+) -> Iterator[dg.AssetCheckResult]:
+    """Stop a delivery that would teach the model nonsense."""
+    night = as_night(context.partition_key)
+    raw = lake.scan("raw_transactions", [night])
+    frame, expectations = raw_gate(
+        raw,
+        rules,
+        night=night,
+        mapped=columns.delivered,
+        past=past_of(lake, night),
+        rows=raw.select(pl.len()).collect().item(),
+    )
+    yield from _judge(
+        context, docs, table="raw_transactions", frame=frame, expectations=expectations, checks=RAW_CHECKS
+    )
+
+
+@dg.multi_asset_check(specs=_specs("customer_features", FEATURE_CHECKS))
+def check_customer_features(
+    context: dg.AssetCheckExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    docs: DataDocs,
+    churn: dg.ResourceParam[ChurnDefinition],
+) -> Iterator[dg.AssetCheckResult]:
+    """Stop features that cannot be those of the active customers."""
+    table, night = "customer_features", as_night(context.partition_key)
+    earlier = [each for each in lake.nights(table) if each < night][-1:]
+    previous = lake.scan(table, earlier).select(pl.len()).collect().item() if earlier else 0
+    yield from _judge(
+        context,
+        docs,
+        table=table,
+        frame=lake.scan(table, [night]),
+        expectations=feature_expectations(active_days=churn.active_days, previous_rows=previous),
+        checks=FEATURE_CHECKS,
+    )
+
+
+@dg.multi_asset_check(specs=_specs("at_risk_segments", SEGMENT_CHECKS))
+def check_at_risk_segments(
+    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], docs: DataDocs
+) -> Iterator[dg.AssetCheckResult]:
+    """Stop a table that a CRM should not read."""
+    table, night = "at_risk_segments", as_night(context.partition_key)
+    previous = lake.scan(table, [each for each in lake.nights(table) if each < night][-1:])
+    yield from _judge(
+        context,
+        docs,
+        table=table,
+        frame=lake.scan(table, [night]),
+        expectations=segment_expectations(AtRiskSegment.column_names(), previous.collect()),
+        checks=SEGMENT_CHECKS,
+    )
+
+
+def past_of(lake: Lake, night: date) -> Past:
+    """What the lake knows of the nights before a night that passed the gate."""
+    passed = [each for each in lake.nights("transactions") if each < night]
+    if not passed:
+        return Past()
+    recent = set(passed[-RECENT_NIGHTS:]) & set(lake.nights("raw_transactions"))
+    days = lake.scan("customer_days", [each for each in lake.nights("customer_days") if each < night])
+    newest, customers, *profiles = pl.collect_all(
+        [
+            days.select(pl.col("day").max()),
+            days.select("customer_id").unique(),
+            *(profile(lake.scan("raw_transactions", [each]), each) for each in sorted(recent)),
+        ]
+    )
+    return Past(nights=pl.concat([Past().nights, *profiles]), customers=customers.to_series(), newest_day=newest.item())

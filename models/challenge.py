@@ -1,0 +1,129 @@
+"""A new model meets its rivals: trained with one recipe as of two nights, judged on a night that it has not seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.definition import ChurnDefinition
+from models.evaluation import compare, evaluate
+from models.features import FeatureRecipe, features
+from models.gate import GateRecipe, Verdict, gate
+from models.labels import labels
+from models.learning import MODELS, TrainingRecipe, fit, training_nights
+from models.population import histories
+from models.ranking import EvaluationRecipe, Vector
+from models.scorer import Scorer
+from models.settlement import SERVED
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked, what is known, and how the answer is learned and judged.
+
+    Attributes:
+        churn: What counts as churn, and for whom it is asked.
+        features: What is known of a customer.
+        training: How the model learns.
+        evaluation: How probabilities are judged.
+        gate: What a challenger must fulfil.
+    """
+
+    churn: ChurnDefinition
+    features: FeatureRecipe
+    training: TrainingRecipe
+    evaluation: EvaluationRecipe
+    gate: GateRecipe
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What came of a training.
+
+    Attributes:
+        judged_night: The newest ripe night, on which the rivals met.
+        judged: The scorer as it would have been trained on the judged night.
+        serving: The same recipe one step further in time, the judged night included; what won serves.
+        jury: The active customers of the judged night: features and ``churned``.
+        probabilities: Per scorer its probabilities of the same customers.
+        metrics: Per scorer the figures of `models.evaluation.evaluate`.
+        rivals: Per rival of the challenger the figures of `models.evaluation.compare`.
+        verdict: The decision of the gate.
+        examples: Everything that was learned from, for its digest.
+    """
+
+    judged_night: date
+    judged: Scorer
+    serving: Scorer
+    jury: pl.DataFrame
+    probabilities: Mapping[str, Vector]
+    metrics: Mapping[str, Mapping[str, float]]
+    rivals: Mapping[str, Mapping[str, float]]
+    verdict: Verdict
+    examples: pl.DataFrame
+
+    @property
+    def churned(self) -> NDArray[np.bool_]:
+        """What became of the jury."""
+        return self.jury["churned"].to_numpy()
+
+
+def is_due(night: date, trained_as_of: date, recipe: TrainingRecipe) -> bool:
+    """Whether a champion is old enough to be challenged."""
+    return night - trained_as_of >= timedelta(days=recipe.retrain_days)
+
+
+def challenge(days: pl.LazyFrame, night: date, question: Question, champion: Scorer | None) -> Challenge:
+    """Train as of the newest ripe night, judge on it, then train as of tonight.
+
+    The judged scorer knows no outcome later than the judged night, so that nothing it is judged on was learned from.
+    The champion meets it in the state in which it was judged itself: its serving twin may have seen the outcome.
+
+    Args:
+        days: ``customer_days`` as known on the night.
+        night: As-of date.
+        question: What is asked.
+        champion: The judged scorer of whoever serves; None if nobody does.
+    """
+    churn, horizon = question.churn, question.churn.horizon_days
+    newest = night - timedelta(days=horizon)
+    bought = days.filter(pl.col("orders") > 0, pl.col("day") <= night)
+    first = bought.select(pl.col("day").min()).collect().item() or night
+    wanted = {
+        as_of: training_nights(as_of, horizon_days=horizon, first_day=first, recipe=question.training)
+        for as_of in (newest, night)
+    }
+    nights = sorted({newest, *wanted[newest], *wanted[night]})
+    known = features(days, nights, active_days=churn.active_days, recipe=question.features, horizon_days=horizon)
+    outcomes = labels(days, nights, horizon)
+    examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
+
+    def trained(as_of: date) -> Scorer:
+        seen = examples.filter(pl.col("night").is_in(wanted[as_of]))
+        past = histories(days, as_of, question.features.lookback_days).collect()
+        return fit(seen, past, as_of=as_of, horizon_days=horizon, recipe=question.training)
+
+    jury = examples.filter(pl.col("night") == newest)
+    serving = trained(night)
+    if jury["churned"].n_unique() < 2:
+        sentence = f"No night is ripe that could judge a model ({newest} has no two outcomes): {serving.serves} serves."
+        nobody = Verdict(False, serving.serves, np.nan, (), np.nan, np.nan, False, sentence)
+        return Challenge(newest, serving, serving, jury, {}, {}, {}, nobody, examples)
+    judged = trained(newest)
+    predictions = judged.predict(jury)
+    probabilities = {name: predictions[name].to_numpy() for name in MODELS if predictions[name].null_count() == 0}
+    if champion is not None:
+        probabilities[SERVED] = champion.predict(jury)["churn_probability"].to_numpy()
+    churned = jury["churned"].to_numpy()
+    verdict = gate(churned, predictions, probabilities.get(SERVED), question.gate, question.evaluation)
+    rivals = {
+        name: compare(churned, probabilities["xgboost"], rival, question.evaluation)
+        for name, rival in probabilities.items()
+        if name != "xgboost" and "xgboost" in probabilities
+    }
+    metrics = {name: evaluate(churned, each, question.evaluation) for name, each in probabilities.items()}
+    winner = serving.serving(verdict.serves) if verdict.serves != SERVED else serving
+    return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples)

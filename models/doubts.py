@@ -1,0 +1,125 @@
+"""What looks wrong once your columns are read: keys that name single orders, placeholders, totals counted twice."""
+
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+_SELDOM = 0.01
+_ALMOST_ALL = 0.95
+_PLACEHOLDER = (
+    r"(?i)^(n/?a|none|null|nan|test|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
+    r"|guest|gast|invit[eé]|invitado|convidado|ospite|anonym\w*|an[oóô]nim\w*|redacted.*)$"
+)
+_PLACEHOLDER_NUMBER = r"^(0+|-1|9{5,})$"
+_OUTSIZED = 5
+_NO_PURCHASE = r"(?i)^(page_?|product_?)?(view|click|add_?to_?cart|remove_?from_?cart|cart|impression)(ed|s)?$"
+_LEAST_LINES = 10
+
+
+def doubts(rows: pl.DataFrame) -> list[str]:
+    """What a person should look at before the guesses are believed.
+
+    Args:
+        rows: Lines of the source as :func:`models.mapping.canonical` reads them.
+
+    Returns:
+        Sentences: what was seen, why it harms, what to do.
+
+    """
+    return [*_single_orders(rows), *_placeholders(rows), *_order_totals(rows), *_pieces(rows), *_currencies(rows)]
+
+
+def events(samples: Mapping[str, pl.DataFrame]) -> list[str]:
+    """Whether the source mixes purchases with views and carts, in a sentence for each column that says so."""
+    found: dict[str, list[str]] = {}
+    for frame in samples.values():
+        for column in frame.select(pl.selectors.string()).iter_columns():
+            values = column.unique().drop_nulls().sort()
+            if len(values) <= 50 and values.str.contains(_NO_PURCHASE).any():
+                found[column.name] = values.head(5).to_list()
+    return [
+        f"{name} tells events apart ({', '.join(values)}): all would count as purchases, so deliver the purchases alone"
+        for name, values in found.items()
+    ]
+
+
+def return_pattern(rows: pl.DataFrame) -> str | None:
+    """The letters that cancellations begin with, such as ``^C``.
+
+    Returns:
+        A regular expression on transaction_id, for the most frequent leading letters whose lines are nearly all
+        negative while most lines carry other letters or none; None if there are none.
+
+    """
+    begins = rows.select(
+        letters=pl.col("transaction_id").str.extract(r"^([A-Za-z]+)").fill_null(""),
+        negative=pl.any_horizontal(pl.col("amount") < 0, pl.col("quantity") < 0),
+    )
+    by_letters = begins.group_by("letters").agg(pl.len().alias("lines"), pl.col("negative").mean())
+    cancelling = by_letters.filter(
+        pl.col("letters") != "",
+        pl.col("lines").is_between(_LEAST_LINES, rows.height / 2),
+        pl.col("negative") >= _ALMOST_ALL,
+    ).sort("lines", "letters")
+    return f"^{cancelling['letters'][-1]}" if cancelling.height else None
+
+
+def _single_orders(rows: pl.DataFrame) -> Iterator[str]:
+    customers = rows.group_by("customer_id").agg(
+        pl.col("day").n_unique().alias("days"), pl.col("transaction_id").n_unique().alias("orders")
+    )
+    customers = customers.drop_nulls("customer_id")
+    if customers.height >= _LEAST_LINES and customers.select((pl.col("days") > 1).mean()).item() < _SELDOM:
+        yield (
+            f"nearly all of the {customers.height:,} values of customer_id stand on a single day: it names "
+            "orders, not people, and everybody will look lost. Name the column that stays with a person in "
+            "source.columns.customer_id"
+        )
+
+
+def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
+    customers = rows["customer_id"].drop_nulls().value_counts(sort=True)
+    # A number may well be somebody's; it is doubted where it has many more lines than others.
+    outsized = pl.col("count") > _OUTSIZED * pl.col("count").mean()
+    number = pl.col("customer_id").str.contains(_PLACEHOLDER_NUMBER) & outsized
+    names = customers.filter(pl.col("customer_id").str.contains(_PLACEHOLDER) | number)
+    if names.height:
+        shown = ", ".join(f"{name!r}" for name in names["customer_id"].head(3))
+        yield (
+            f"customer_id says {shown} in {names['count'].sum():,} lines: many people under one name look like one "
+            "loyal customer. Deliver these lines with an empty customer"
+        )
+
+
+def _order_totals(rows: pl.DataFrame) -> Iterator[str]:
+    lines = rows.drop_nulls(["transaction_id", "amount"]).group_by("transaction_id")
+    orders = lines.agg(
+        pl.len().alias("lines"),
+        pl.col("amount").n_unique().alias("amounts"),
+        pl.struct("product", "quantity", "unit_price").n_unique().alias("items"),
+    ).filter(pl.col("lines") > 1, pl.col("items") > 1)
+    if orders.height >= _LEAST_LINES and orders.select((pl.col("amounts") == 1).mean()).item() > _ALMOST_ALL:
+        yield (
+            "amount is the same on all lines of an order: it seems to be the order's total, and every line would count "
+            "it again. Leave amount out where quantity and unit_price are known, or deliver one line per order"
+        )
+
+
+def _pieces(rows: pl.DataFrame) -> Iterator[str]:
+    amount = rows["amount"].drop_nulls()
+    if len(amount) >= _LEAST_LINES and rows["quantity"].is_null().all():
+        whole, median = bool((amount == amount.floor()).all()), amount.median()
+        if whole and isinstance(median, float) and 0 < median <= 2:
+            yield (
+                f"amount holds whole numbers, typically {median:.0f}: if they are pieces, name the column as quantity "
+                "and the one with the money as amount"
+            )
+
+
+def _currencies(rows: pl.DataFrame) -> Iterator[str]:
+    codes = rows["currency"].drop_nulls().unique().sort()
+    if len(codes) > 1:
+        yield (
+            f"amounts are in {len(codes)} currencies ({', '.join(codes.head(5))}) and are added up as they are: "
+            "convert them before delivery"
+        )

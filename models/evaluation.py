@@ -1,0 +1,163 @@
+"""How good are the probabilities: do they put the right customers first, do they say the right number, what do they earn?
+
+Every figure comes with an interval from a bootstrap of customers. Sources: expected maximum profit, Verbraken, Verbeke and
+Baesens (2013), with a value per customer as in Oskarsdottir et al. (2018); calibration slope and intercept, Van Calster et
+al. (2016); difference of AUROCs by placements, DeLong et al. (1988).
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.ranking import EvaluationRecipe, Ranking, Vector, log_loss
+
+_CELLS = 2048  # neighbours in rank or value count as equal beyond it: the bootstrap costs the same for any population
+
+
+def evaluate(
+    churned: NDArray[np.bool_],
+    probability: Vector,
+    recipe: EvaluationRecipe | None = None,
+    value: Vector | None = None,
+) -> dict[str, float]:
+    """Every figure of merit of one vector of probabilities, with its interval.
+
+    Args:
+        churned: outcome per customer.
+        probability: predicted probability of churn per customer.
+        recipe: how to judge; the defaults of `EvaluationRecipe` if absent.
+        value: worth of keeping each customer; `recipe.value` for everybody if absent.
+
+    Returns:
+        `customers`, `churn_rate`, `mean_prediction` and, each also as `…_low` and `…_high`, `log_loss`, `brier`,
+        `prediction_minus_rate`, `calibration_slope`, `calibration_intercept` (with the slope held at 1), `ece`,
+        `auroc`, `pr_auc`, `lift`, `recall`, `profit` (expected maximum profit per customer, in the unit of `value`)
+        and `profit_share` (the share of customers whom it contacts). A figure that the outcomes leave undefined,
+        such as the AUROC where nobody churned, is absent.
+
+    Raises:
+        ValueError: no customers, lengths differ or a probability is not strictly between 0 and 1.
+    """
+    recipe = recipe or EvaluationRecipe()
+    churned, probability = _checked(churned, probability)
+    worth = np.broadcast_to(recipe.value if value is None else np.asarray(value, np.float64), probability.shape)
+    exact = Ranking(churned, probability, worth, recipe, cells=len(churned))
+    cells = Ranking(churned, probability, worth, recipe, cells=_CELLS) if len(exact.count) > _CELLS else exact
+    estimate, centre = exact.figures(exact.count[None]), cells.figures(cells.count[None])
+    sample = cells.figures(_resample(cells.count, recipe))
+    result = {"customers": float(len(churned)), "churn_rate": float(churned.mean())}
+    result["mean_prediction"] = result["churn_rate"] + float(estimate["prediction_minus_rate"][0])
+    for name, (figure,) in estimate.items():
+        if np.isfinite(figure):
+            result |= _interval(name, float(figure), sample[name] - centre[name], recipe)
+    return result
+
+
+def compare(
+    churned: NDArray[np.bool_], challenger: Vector, rival: Vector, recipe: EvaluationRecipe | None = None
+) -> dict[str, float]:
+    """What the challenger gains over a rival on the same customers, by a paired bootstrap.
+
+    Returns:
+        `log_loss_gain` (rival minus challenger) and, where both outcomes occur, `auroc_gain` (challenger minus
+        rival), each also as `…_low` and `…_high`; above zero means that the challenger is better.
+
+    Raises:
+        ValueError: no customers, lengths differ or a probability is not strictly between 0 and 1.
+    """
+    recipe = recipe or EvaluationRecipe()
+    _, rival = _checked(churned, rival)
+    churned, challenger = _checked(churned, challenger)
+    gain = log_loss(churned, rival) - log_loss(churned, challenger)
+    result = _interval("log_loss_gain", float(gain.mean()), _mean_noise(gain, recipe, 0), recipe)
+    if 0 < churned.sum() < len(churned):
+        stayed = ~churned
+        above = _placement(challenger[churned], challenger[stayed]) - _placement(rival[churned], rival[stayed])
+        below = _placement(rival[stayed], rival[churned]) - _placement(challenger[stayed], challenger[churned])
+        noise = _mean_noise(above, recipe, 1) + _mean_noise(below, recipe, 2)
+        result |= _interval("auroc_gain", float(above.mean()), noise, recipe)
+    return result
+
+
+def gain_table(churned: NDArray[np.bool_], probability: Vector, points: int = 100) -> pl.DataFrame:
+    """Whom one reaches by contacting the riskiest share of the customers.
+
+    Returns:
+        `points` rows: `share` contacted (1/points … 1), `recall` (share of all churners among them) and `lift`.
+    """
+    churned, probability = _checked(churned, probability)
+    ranking = Ranking(churned, probability, np.zeros(len(churned)), EvaluationRecipe(), cells=len(churned))
+    share = np.arange(1, points + 1) / points
+    recall = ranking.recall(ranking.count[None], share)[0]
+    return pl.DataFrame({"share": share, "recall": recall, "lift": recall / share})
+
+
+def calibration_table(churned: NDArray[np.bool_], probability: Vector, bins: int = 10) -> pl.DataFrame:
+    """Predicted against observed churn in bins of equal counts, from the safest customers to the riskiest: deciles.
+
+    Returns:
+        One row per bin that is not empty: `bin` (1 … bins), `customers`, `churners`, `lowest`, `mean` and `highest`
+        probability, `churn_rate` with its 95 % Wilson interval `churn_rate_low`, `churn_rate_high`, and `lift`.
+    """
+    churned, probability = _checked(churned, probability)
+    n, k, z = pl.col("customers"), pl.col("churners"), 1.959964
+    middle = (pl.col("probability").rank("average") - 0.5) * bins / len(churned)
+    half = z * (k * (n - k) / n + z**2 / 4).sqrt() / (n + z**2)
+    return (
+        pl.DataFrame({"probability": probability, "churned": churned})
+        .sort("probability")
+        .group_by(bin=middle.floor().cast(pl.Int64) + 1)
+        .agg(
+            customers=pl.len().cast(pl.Int64),
+            churners=pl.col("churned").sum().cast(pl.Int64),
+            lowest=pl.col("probability").min(),
+            mean=pl.col("probability").mean(),
+            highest=pl.col("probability").max(),
+        )
+        .sort("bin")
+        .with_columns(churn_rate=k / n)
+        .with_columns(
+            churn_rate_low=(k + z**2 / 2) / (n + z**2) - half,
+            churn_rate_high=(k + z**2 / 2) / (n + z**2) + half,
+            lift=pl.col("churn_rate") * n.sum() / k.sum(),
+        )
+    )
+
+
+def _checked(churned: NDArray[np.bool_], probability: Vector) -> tuple[NDArray[np.bool_], Vector]:
+    churned, probability = np.asarray(churned, np.bool_), np.asarray(probability, np.float64)
+    if len(churned) != len(probability) or len(churned) == 0:
+        raise ValueError(
+            f"{len(probability)} probabilities and {len(churned)} outcomes: there must be as many, and at least one; "
+            "join the predictions with the outcomes of the same night first"
+        )
+    if not ((probability > 0) & (probability < 1)).all():
+        wrong = probability[~((probability > 0) & (probability < 1))][0]
+        raise ValueError(f"a churn probability is {wrong}, which is not strictly between 0 and 1: calibrate it first")
+    return churned, probability
+
+
+def _resample(counts: Vector, recipe: EvaluationRecipe, stream: int = 0) -> Vector:
+    """How often each group counts in each bootstrap sample (Poisson bootstrap); shape (replicates, *counts.shape)."""
+    generator = np.random.default_rng([recipe.seed, stream])
+    return generator.poisson(counts, (recipe.replicates, *counts.shape)).astype(np.float64)
+
+
+def _mean_noise(values: Vector, recipe: EvaluationRecipe, stream: int) -> Vector:
+    """Bootstrap means of `values`, less their mean; one per replicate."""
+    cells = np.array_split(np.sort(values), min(len(values), _CELLS))
+    count, centre = np.array([len(cell) for cell in cells]), np.array([cell.mean() for cell in cells])
+    weights = _resample(count, recipe, stream)
+    return np.asarray(weights @ centre / np.maximum(weights.sum(1), 1) - values.mean())
+
+
+def _placement(own: Vector, others: Vector) -> Vector:
+    """Share of the others with a lower probability, ties counting half; one per own customer."""
+    others = np.sort(others)
+    return (np.searchsorted(others, own, "left") + np.searchsorted(others, own, "right")) / (2 * len(others))
+
+
+def _interval(name: str, figure: float, noise: Vector, recipe: EvaluationRecipe) -> dict[str, float]:
+    tail = (1 - recipe.confidence) / 2
+    low, high = np.quantile(noise[np.isfinite(noise)], [tail, 1 - tail])
+    return {name: figure, f"{name}_low": figure + float(low), f"{name}_high": figure + float(high)}

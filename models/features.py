@@ -1,0 +1,102 @@
+"""What is known about each active customer on a night: one row of figures, from the past alone."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from itertools import repeat
+
+import polars as pl
+from polars.io.plugins import register_io_source
+
+from models.catalogue import FAMILIES, Feature, FeatureRecipe, catalogue
+from models.history import MEASURES, blocks, measured
+from models.population import Returns, returns
+from models.rhythm import by_length
+from models.snapshot import Reach, snapshot
+
+__all__ = ["FeatureRecipe", "feature_names", "features"]
+
+KEY = ("night", "customer_id")
+
+
+def features(
+    days: pl.LazyFrame,
+    nights: Sequence[date],
+    *,
+    active_days: int,
+    recipe: FeatureRecipe | None = None,
+    horizon_days: int | None = None,
+    held: Mapping[str, pl.DataType] | None = None,
+    context: Mapping[date, Returns] | None = None,
+) -> pl.LazyFrame:
+    """Features of the active customers as of each night.
+
+    Calling it looks at the bounds of the measures; the rest is computed when the frame is collected,
+    night by night and some customers at a time.
+
+    Args:
+        days: `customer_days`; rows of one customer and day are added up, days after a night are not seen.
+        nights: As-of days.
+        active_days: A customer with a purchase day in (night - active_days, night] is active.
+        recipe: Which features; all by default.
+        horizon_days: Length of the outcome window, for the features that look that far ahead.
+        held: `models.history.measured` of the days, looked up when not given; a feature whose measure
+            holds nothing is left out. Buckets of customers take that of the whole table.
+        context: Returns of each night, counted in the days when not given. Buckets of customers take
+            those of the whole table.
+
+    Returns:
+        night, customer_id and Float32 columns (no NaN, no infinity; unknown is null), sorted by night
+        and customer_id.
+
+    Raises:
+        ValueError: When there is no night, or active_days reaches beyond the lookback.
+    """
+    recipe = recipe or FeatureRecipe()
+    if not nights:
+        raise ValueError("nights is empty; features need at least one night")
+    if not 1 <= active_days <= recipe.lookback_days:
+        raise ValueError(f"active_days is {active_days}; it must be from 1 to lookback_days ({recipe.lookback_days})")
+    nights, horizon = sorted(set(nights)), horizon_days or 0
+    after, until = nights[0] - timedelta(days=max(recipe.lookback_days, active_days + horizon)), nights[-1]
+    if held is None:
+        held = measured(days.filter(pl.col("day") > after, pl.col("day") <= until))
+    chosen = [feature for feature in catalogue(recipe, horizon_days) if _computable(feature, held)]
+
+    def night_by_night(
+        columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _: int | None
+    ) -> Iterator[pl.DataFrame]:
+        wanted = [feature for feature in chosen if columns is None or feature.name in columns]
+        names = {name for feature in wanted for name in feature.value.meta.root_names()}
+        read = {"orders": pl.Int64()} | {k: v for k, v in held.items() if k == "orders" or _is_wanted(k, names)}
+        packed = blocks(days, after=after, until=until, measures=read)
+        orders = [by_length(block) for block in packed] if _is_wanted("gap", names) else repeat(None)
+        reach = Reach(active_days, recipe.lookback_days, horizon)
+        for night in nights:
+            standing = None
+            if "similar_share" in names or "population_share" in names:
+                standing = context[night] if context else returns(packed, night, active_days, horizon)
+            for block, order in zip(packed, orders, strict=False):
+                rows = snapshot(block, order, standing, night, reach, names)
+                rows = rows.select(*KEY, *(feature.value.cast(pl.Float32).alias(feature.name) for feature in wanted))
+                rows = rows if columns is None else rows.select(columns)
+                rows = (rows if predicate is None else rows.filter(predicate)).slice(0, limit)
+                yield rows
+                if limit is not None and (limit := limit - rows.height) == 0:
+                    return
+
+    schema = {"night": pl.Date(), "customer_id": pl.String()} | dict.fromkeys((f.name for f in chosen), pl.Float32())
+    return register_io_source(night_by_night, schema=schema)
+
+
+def feature_names(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
+    """The names of the feature columns: all but night and customer_id."""
+    return [name for name in frame.lazy().collect_schema() if name not in KEY]
+
+
+def _computable(feature: Feature, held: Collection[str]) -> bool:
+    summed = {name.split(":")[0] for name in feature.value.meta.root_names()}
+    return {*FAMILIES[feature.family], *(summed & set(MEASURES))} <= {*held, "orders"}
+
+
+def _is_wanted(kind: str, names: Collection[str]) -> bool:
+    return any(name.startswith((f"{kind}:", f"{kind}_")) for name in names)

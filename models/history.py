@@ -1,0 +1,145 @@
+"""Every customer's days in order, packed so that any window of any night is two look-ups in a running total."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+EPOCH = date(1970, 1, 1)
+MEASURES = ("orders", "lines", "quantity", "spend", "refunds", "returns", "discount")
+BLOCK_ROWS = 262_144
+"""Rows that are worked on together: enough to amortise a call, few enough for the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some whole customers and their days, sorted by customer and day, one row for each pair.
+
+    Attributes:
+        customers: Their ids, sorted.
+        edges: First row of each customer, and the number of rows.
+        day: Days since 1970-01-01, per row.
+        values: Orders and the other measures that were asked for, per row.
+    """
+
+    customers: pl.Series
+    edges: Ints
+    day: NDArray[np.signedinteger[Any]]
+    values: Mapping[str, NDArray[np.signedinteger[Any]]]
+
+    def positions(self, days: Sequence[date]) -> dict[date, Ints]:
+        """For each day and customer the row after the last one on or before that day.
+
+        One pass over the rows serves all the days: a row is counted in the first of the sorted days
+        that is not before it, and the counts run on.
+        """
+        sought = sorted(set(days))
+        width = len(self.customers)
+        low, high = int(self.day.min()), int(self.day.max())
+        bucket = np.searchsorted([(day - EPOCH).days for day in sought], np.arange(low, high + 1))
+        cell = (bucket * width)[np.subtract(self.day, low, dtype=np.int64)]
+        cell += self.owners()
+        counts = np.bincount(cell, minlength=(len(sought) + 1) * width).reshape(-1, width)
+        counts[0] += self.edges[:-1]
+        for earlier, later in pairwise(counts):
+            later += earlier
+        return dict(zip(sought, counts, strict=False))
+
+    def owners(self) -> NDArray[np.int32]:
+        """The place in `customers` of the one whom each row belongs to."""
+        return np.repeat(np.arange(len(self.customers), dtype=np.int32), np.diff(self.edges))
+
+    def bought(self) -> NDArray[np.bool_]:
+        """Whether each row is a purchase day."""
+        return self.values["orders"] > 0
+
+    def purchases(self) -> Ints:
+        """The purchase days alone, in days since 1970-01-01."""
+        return self.day[self.bought()].astype(np.int64)
+
+
+def running(values: NDArray[Any]) -> Ints:
+    """The sum of everything before each place, and of everything: one longer than the values."""
+    out = np.zeros(len(values) + 1, dtype=np.int64)
+    out[1:] = values
+    return np.cumsum(out, out=out)
+
+
+def measured(days: pl.LazyFrame) -> dict[str, pl.DataType]:
+    """The measures of `customer_days` that hold more than zeros and nulls, with the narrowest type that fits."""
+    low = pl.col(MEASURES).min().name.suffix(" low")
+    high = pl.col(MEASURES).max().name.suffix(" high")
+    bounds = days.select(low, high).collect(engine="streaming").row(0, named=True)
+    found = {name: pl.Series([bounds[f"{name} low"], bounds[f"{name} high"]], dtype=pl.Int64) for name in MEASURES}
+    return {name: pair.shrink_dtype().dtype for name, pair in found.items() if (pair != 0).any()}
+
+
+def blocks(days: pl.LazyFrame, *, after: date, until: date, measures: Mapping[str, pl.DataType]) -> list[Block]:
+    """Read `customer_days` once, sort it and pack it.
+
+    The rows stay in memory for as long as nights are computed: each column is read into a narrow type.
+
+    Args:
+        days: `customer_days`, in any order; rows of one customer and day are added up.
+        after: Days up to this one are left out.
+        until: Days after this one are left out.
+        measures: The columns that are wanted, with types that hold their values; null counts as nothing.
+    """
+    rows = (
+        days.filter(pl.col("day") > after, pl.col("day") <= until)
+        .select(
+            pl.col("customer_id").cast(pl.Categorical),
+            pl.col("day").to_physical(),
+            *(pl.col(name).fill_null(0).cast(kind) for name, kind in measures.items()),
+        )
+        .collect(engine="streaming")
+    )
+    if rows.is_empty():
+        return []
+    customers, key, first = _sortable(rows.drop_in_place("customer_id"), rows.drop_in_place("day"))
+    order = pl.Series(key).arg_sort().to_numpy()
+    key = key[order]
+    distinct = np.flatnonzero(np.diff(key, prepend=-1))
+    columns = {}
+    for name in measures:
+        column = rows.drop_in_place(name).to_numpy()[order]
+        if len(distinct) < len(order):
+            column = _narrow(np.add.reduceat(column, distinct, dtype=np.int64))
+        columns[name] = column
+    key = key[distinct]
+    columns["day"] = _narrow((key & 0xFFFFFFFF) + first)
+    key >>= 32
+    return list(_cut(customers, np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key)), columns))
+
+
+def _sortable(who: pl.Series, day: pl.Series) -> tuple[pl.Series, Ints, int]:
+    """The customers in order, and one number per row that sorts by customer and day, counted from the first."""
+    kinds = who.unique()
+    names = kinds.cast(pl.String)
+    alphabet = names.arg_sort()
+    rank = np.empty(int(kinds.to_physical().max()) + 1, dtype=np.int64)  # type: ignore[arg-type]
+    rank[kinds.to_physical().gather(alphabet).to_numpy()] = np.arange(len(kinds))
+    first = int(day.min())  # type: ignore[arg-type]
+    key = rank[who.to_physical().to_numpy()] << 32
+    key += day.to_numpy()
+    key -= first
+    return names.gather(alphabet), key, first
+
+
+def _cut(customers: pl.Series, edges: Ints, columns: Mapping[str, NDArray[Any]]) -> Iterator[Block]:
+    at = np.searchsorted(edges, np.arange(0, edges[-1] + BLOCK_ROWS, BLOCK_ROWS))
+    for low, high in pairwise(np.unique(at.clip(max=len(customers))).tolist()):
+        rows = slice(int(edges[low]), int(edges[high]))
+        values = {name: column[rows] for name, column in columns.items()}
+        yield Block(customers[low:high], edges[low : high + 1] - edges[low], values.pop("day"), values)
+
+
+def _narrow(values: Ints) -> NDArray[Any]:
+    return pl.Series(values).shrink_dtype().to_numpy()

@@ -1,0 +1,251 @@
+"""Your columns, read as ours: names, types, numbers and moments of a delivery."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal
+
+import polars as pl
+
+Names = tuple[str, ...]
+
+_MOMENT_FORMATS = (
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%d %H:%M:%S%.f",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d",
+    "%Y%m%d",
+    "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%d/%m/%Y %H:%M:%S",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M:%S",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%d-%b-%Y",
+    "%d-%b-%y",
+    "%d-%m-%Y",
+    "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d",
+)
+_ZONED = r"(:\d{2}(?:\.\d+)?)\s*(?:[Zz]|[+-]\d{2}:?\d{2})$"
+_NUMBERS = ("quantity", "unit_price", "amount", "discount")
+_TEXTS = ("customer_id", "transaction_id", "product", "category", "channel", "currency")
+
+
+class DeliveryError(ValueError):
+    """A delivery that cannot be read as transactions; the message says which file, what and what to do."""
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """The name of each canonical column in the source; a tuple of names where headers drift between deliveries.
+
+    Attributes:
+        customer_id: Who bought. Required.
+        timestamp: When, a date or a moment. Required.
+        transaction_id: The order; several lines may share it.
+        amount: Money of the line; negative is a return. Without it, quantity x unit_price.
+        quantity: Pieces of the line.
+        unit_price: Money per piece.
+        product: What was bought.
+        category: Its group.
+        channel: Where it was bought.
+        discount: Money taken off the line.
+        currency: ISO code of the amount.
+        contract_until: Last day of the paid term.
+
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    customer_id: Names
+    timestamp: Names
+    transaction_id: Names = ()
+    amount: Names = ()
+    quantity: Names = ()
+    unit_price: Names = ()
+    product: Names = ()
+    category: Names = ()
+    channel: Names = ()
+    discount: Names = ()
+    currency: Names = ()
+    contract_until: Names = ()
+
+    @property
+    def delivered(self) -> tuple[str, ...]:
+        """The canonical columns that the source fills, the amount among them if it follows from price and quantity."""
+        mapped = [field.name for field in fields(self) if getattr(self, field.name)]
+        derived = not self.amount and self.quantity and self.unit_price
+        return (*mapped, "amount") if derived else tuple(mapped)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How text becomes moments and numbers.
+
+    Attributes:
+        timestamp_format: A strftime pattern; None finds it out, file by file, from the values.
+        decimal: The decimal mark of numbers in text; ``auto`` finds it out, file by file.
+
+    """
+
+    timestamp_format: str | None = None
+    decimal: Literal["auto", ".", ","] = "auto"
+
+
+def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict[str, str]:
+    """Find each mapped column in a file's header, ignoring case and surrounding blanks.
+
+    Returns:
+        canonical name -> the file's own name, for the columns that the file has.
+
+    Raises:
+        DeliveryError: If the file lacks the customer or the timestamp; the sentence names the nearest header.
+
+    """
+    known = {name.strip().lower(): name for name in header}
+    found = {
+        field.name: known[alias.strip().lower()]
+        for field in fields(mapping)
+        for alias in reversed(getattr(mapping, field.name))
+        if alias.strip().lower() in known
+    }
+    for required in ("customer_id", "timestamp"):
+        if required not in found:
+            wanted = " or ".join(map(repr, getattr(mapping, required)))
+            near = get_close_matches(wanted.lower(), known, n=1, cutoff=0.4)
+            hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+            raise DeliveryError(
+                f"{file}: no column {wanted} for {required}{hint} The file has: {', '.join(map(repr, header))}. "
+                f"Set source.columns.{required} in churn.toml."
+            )
+    return found
+
+
+def moment_format(sample: pl.Series) -> str | None:
+    """The pattern that reads most of a sample of text moments; None if none reads any."""
+    text = sample.drop_nulls().str.strip_chars().str.replace(_ZONED, "$1")
+    if text.is_empty():
+        return None
+    read = {
+        pattern: text.str.to_datetime(pattern, strict=False, exact=True).is_not_null().sum()
+        for pattern in _MOMENT_FORMATS
+    }
+    best = max(read, key=lambda pattern: read[pattern])
+    return best if read[best] else None
+
+
+def decimal_mark(sample: pl.Series) -> str:
+    """The decimal mark of a sample of numbers in text: a comma only where a point cannot be meant."""
+    comma = sample.str.contains(r",\d{1,2}$|,\d{4,}$|\.\d{3},").fill_null(value=False).any()
+    point = sample.str.contains(r"\.\d{1,2}$|\.\d{4,}$|,\d{3}\.").fill_null(value=False).any()
+    return "," if comma and not point else "."
+
+
+def _number(column: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
+    if dtype != pl.String:
+        return column.cast(pl.Float64, strict=False)
+    grouping = "." if decimal == "," else ","
+    plain = column.str.replace_all(r"[\s\u00a0'€$£]", "").str.replace_all(grouping, "", literal=True)
+    bracketed = plain.str.replace(r"^\((.*)\)$", "-$1")
+    return bracketed.str.replace(decimal, ".", literal=True).cast(pl.Float64, strict=False)
+
+
+def _text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    if dtype.is_float():
+        # An id column with gaps arrives as 17850.0 from tools that know no nullable integer.
+        whole = column.cast(pl.Int64, strict=False)
+        column = pl.when(whole == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
+    stripped = column.cast(pl.String).str.strip_chars()
+    return pl.when(stripped != "").then(stripped)
+
+
+def _moment(column: pl.Expr, dtype: pl.DataType, pattern: str | None, zone: str) -> pl.Expr:
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        return column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
+    if dtype == pl.String:
+        if pattern is None:
+            return pl.lit(None, pl.Datetime("us", "UTC"))
+        text = column.str.strip_chars()
+        zoned = text.str.contains(_ZONED)
+        naive = text.str.replace(_ZONED, "$1").str.to_datetime(pattern, strict=False, time_unit="us")
+        offset = text.str.extract(r"([+-]\d{2}:?\d{2})$").str.replace(":", "")
+        minutes = offset.str.slice(0, 3).cast(pl.Int32) * 60 + (offset.str.slice(0, 1) + offset.str.slice(3, 2)).cast(
+            pl.Int32
+        )
+        utc = (naive - pl.duration(minutes=minutes.fill_null(0))).dt.replace_time_zone("UTC")
+        return pl.when(zoned).then(utc).otherwise(_local(naive, zone))
+    return _local(column.cast(pl.Datetime("us"), strict=False), zone)
+
+
+def _local(naive: pl.Expr, zone: str) -> pl.Expr:
+    # The hour that a clock skips in spring is read as the hour after, the one it repeats in autumn as the first.
+    def placed(moment: pl.Expr) -> pl.Expr:
+        return moment.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+
+    return placed(naive).fill_null(placed(naive + pl.duration(hours=1))).dt.convert_time_zone("UTC")
+
+
+def canonical(
+    frame: pl.LazyFrame, mapping: ColumnMapping, reading: Reading, *, timezone: str, file: str
+) -> pl.LazyFrame:
+    """Read a delivery as canonical columns, one output row per input row, in the same order.
+
+    Args:
+        frame: The file as it is, any dtypes; CSV columns as text.
+        mapping: Which of its columns mean what.
+        reading: How text is read.
+        timezone: Zone of moments that carry none.
+        file: Name of the delivery, for ``source_file`` and messages.
+
+    Returns:
+        The columns of ``raw_transactions`` but ``occurrence``: unknown columns are left out, absent ones are null, and
+        ``unreadable`` holds as JSON what a row said where it could not be read.
+
+    Raises:
+        DeliveryError: If a required column is missing.
+
+    """
+    schema = frame.collect_schema()
+    found = resolve(schema.names(), mapping, file=file)
+    sample = frame.select(found.values()).head(20_000).collect()
+    columns: dict[str, pl.Expr] = {}
+    for name, own in found.items():
+        dtype = schema[own]
+        if name in _NUMBERS:
+            mark = reading.decimal
+            if mark == "auto":
+                mark = decimal_mark(sample[own]) if dtype == pl.String else "."
+            columns[name] = _number(pl.col(own), dtype, mark)
+        elif name in _TEXTS:
+            columns[name] = _text(pl.col(own), dtype)
+        else:
+            pattern = reading.timestamp_format or (moment_format(sample[own]) if dtype == pl.String else None)
+            columns[name] = _moment(pl.col(own), dtype, pattern, timezone)
+    if "amount" not in columns and {"quantity", "unit_price"} <= columns.keys():
+        columns["amount"] = columns["quantity"] * columns["unit_price"]
+    if "contract_until" in columns:
+        columns["contract_until"] = columns["contract_until"].dt.convert_time_zone(timezone).dt.date()
+    parsed = [name for name in (*_NUMBERS, "timestamp", "contract_until") if name in found]
+    lost = pl.struct(
+        pl.when(columns[name].is_null()).then(_text(pl.col(found[name]), schema[found[name]])).alias(name)
+        for name in parsed
+    )
+    any_lost = pl.any_horizontal(
+        columns[name].is_null() & _text(pl.col(found[name]), schema[found[name]]).is_not_null() for name in parsed
+    )
+    types: dict[str, Any] = dict.fromkeys(_TEXTS, pl.String) | dict.fromkeys(_NUMBERS, pl.Float64)
+    types |= {"timestamp": pl.Datetime("us", "UTC"), "contract_until": pl.Date}
+    return (
+        frame.select(
+            *(columns.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in types.items()),
+            columns["timestamp"].dt.convert_time_zone(timezone).dt.date().alias("day"),
+            pl.when(any_lost).then(lost.struct.json_encode()).alias("unreadable"),
+            pl.lit(file).alias("source_file"),
+        )
+        .with_row_index("source_row", offset=1)
+        .cast({"source_row": pl.Int64})
+    )

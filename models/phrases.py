@@ -1,0 +1,134 @@
+"""The reasons that are given for a risk, and how each is said in English and in German."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Features that say the same thing to a human being.
+
+    Attributes:
+        features: pattern of their names.
+        variants: codes with the condition under which they are true of a customer; the first true one is
+            given. A condition on an absent or unknown feature is not true; the last has none.
+    """
+
+    features: str
+    variants: tuple[tuple[str, pl.Expr | None], ...]
+
+
+_HABIT = r"(_per_order|_share)?(_\d+d)?"
+
+GROUPS = (
+    Group(
+        r"recency_days|quiet_share|overdue_\w+|gap_longer_share|return_share",
+        (("overdue", pl.col("recency_days") > pl.col("gap_median_days")), ("long_silence", None)),
+    ),
+    Group(
+        r"purchase_days|orders(_per_30d|_\d+d|_trend_\d+d)?",
+        (
+            ("bought_once", pl.col("purchase_days") == 1),
+            ("buys_less_often", pl.col("orders_now") < pl.col("orders_before")),
+            ("buys_rarely", None),
+        ),
+    ),
+    Group(
+        r"spend(_\d+d|_trend_\d+d)?",
+        (("spends_less", pl.col("spend_now") < pl.col("spend_before")), ("spends_little", None)),
+    ),
+    Group(
+        r"gap_\w+",
+        (
+            ("slowing_down", pl.col("gap_recent_ratio") > 1),
+            ("irregular", pl.col("gap_variation_ratio") > 1),
+            ("long_breaks", None),
+        ),
+    ),
+    Group(r"tenure_days", (("short_history", pl.col("tenure_days") <= 365), ("long_history", None))),
+    Group(rf"(lines|quantity|spend){_HABIT}", (("small_baskets", None),)),
+    Group(rf"(returns|refunds){_HABIT}", (("more_returns", pl.col("returns_share") > 0), ("no_returns", None))),
+    Group(rf"discount{_HABIT}", (("discount_only", pl.col("discount_share") > 0), ("no_discounts", None))),
+    Group(r"\w+_return_share|return_chance", (("similar_customers", None),)),
+    Group(r"\w+_season", (("season", None),)),
+    Group(r".*", (("other", None),)),
+)
+"""In this order: a feature belongs to the first group that its name fits, and equals are given in it."""
+
+TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "en": {
+        "overdue": ("{recency_days} days since the last order; usually every {gap_median_days}",),
+        "long_silence": ("{recency_days} days since the last order", "No order for a long time"),
+        "bought_once": ("Has bought only once so far",),
+        "buys_less_often": ("{orders_now} orders in the last {span} days, {orders_before} in the {span} days before",),
+        "buys_rarely": (
+            "Bought on {purchase_days} days in the {tenure_days} days as a customer",
+            "Buys rarely",
+        ),
+        "spends_less": ("Spent {spend_now} in the last {span} days, {spend_before} in the {span} days before",),
+        "spends_little": ("Spends {spend_per_order} per order", "Spends little"),
+        "slowing_down": ("The latest breaks between orders were {gap_recent_ratio:1} times as long as usual",),
+        "irregular": ("Orders at irregular intervals, the longest {gap_longest_days} days", "Orders irregularly"),
+        "long_breaks": ("Usually {gap_median_days} days between orders", "Long breaks between orders"),
+        "short_history": ("A customer for only {tenure_days} days",),
+        "long_history": ("A customer for {tenure_days} days",),
+        "small_baskets": (
+            "Small baskets: {spend_per_order} per order",
+            "Small baskets: {lines_per_order:1} items per order",
+            "Small baskets",
+        ),
+        "more_returns": ("Sent back {returns_share:%} % of the items",),
+        "no_returns": ("Has never sent anything back, unlike many who stay",),
+        "discount_only": ("Buys at a discount, {discount_share:%} % on average",),
+        "no_discounts": ("Has not had a discount yet",),
+        "similar_customers": (
+            "Of customers in the same position {similar_return_share:%} % came back",
+            "Few customers in this position come back",
+        ),
+        "season": ("{orders_season} orders at this time last year",),
+        "other": ("Behaves like customers who did not come back",),
+    },
+    "de": {
+        "overdue": ("{recency_days} Tage seit der letzten Bestellung; sonst alle {gap_median_days}",),
+        "long_silence": ("{recency_days} Tage seit der letzten Bestellung", "Seit langem keine Bestellung"),
+        "bought_once": ("Hat bisher nur einmal gekauft",),
+        "buys_less_often": (
+            "{orders_now} Bestellungen in den letzten {span} Tagen, {orders_before} in den {span} Tagen davor",
+        ),
+        "buys_rarely": ("Kaufte an {purchase_days} von {tenure_days} Tagen seit dem ersten Kauf", "Kauft selten"),
+        "spends_less": ("Gab {spend_now} in den letzten {span} Tagen aus, {spend_before} in den {span} Tagen davor",),
+        "spends_little": ("Gibt {spend_per_order} je Bestellung aus", "Gibt wenig aus"),
+        "slowing_down": ("Die letzten Pausen zwischen Bestellungen waren {gap_recent_ratio:1}-mal so lang wie sonst",),
+        "irregular": (
+            "Bestellt unregelmäßig, die längste Pause dauerte {gap_longest_days} Tage",
+            "Bestellt unregelmäßig",
+        ),
+        "long_breaks": ("Sonst {gap_median_days} Tage zwischen Bestellungen", "Lange Pausen zwischen Bestellungen"),
+        "short_history": ("Erst seit {tenure_days} Tagen Kunde",),
+        "long_history": ("Seit {tenure_days} Tagen Kunde",),
+        "small_baskets": (
+            "Kleine Warenkörbe: {spend_per_order} je Bestellung",
+            "Kleine Warenkörbe: {lines_per_order:1} Artikel je Bestellung",
+            "Kleine Warenkörbe",
+        ),
+        "more_returns": ("Schickte {returns_share:%} % der Artikel zurück",),
+        "no_returns": ("Hat noch nie etwas zurückgeschickt, anders als viele, die bleiben",),
+        "discount_only": ("Kauft mit Rabatt, im Mittel {discount_share:%} %",),
+        "no_discounts": ("Hatte noch keinen Rabatt",),
+        "similar_customers": (
+            "Von Kunden in gleicher Lage kamen {similar_return_share:%} % wieder",
+            "Wenige Kunden in dieser Lage kommen wieder",
+        ),
+        "season": ("{orders_season} Bestellungen zu dieser Zeit im Vorjahr",),
+        "other": ("Verhält sich wie Kunden, die nicht wiederkamen",),
+    },
+}
+"""By language and code, the first text of which all numbers are known; `{x}` is rounded, `{x:1}` has one
+decimal, `{x:%}` is a share in percent."""
+
+SINGULAR = {
+    "en": (r"(^|[^\d.])1 (day|order|item)s\b", "${1}1 $2"),
+    "de": (r"(^|[^\d,])1 (Tag|Bestellung)(?:en|e)\b", "${1}1 $2"),
+}
+"""How a plural after a one becomes a singular."""

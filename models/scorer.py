@@ -1,0 +1,126 @@
+"""What scores a customer on a night: the model and the simple rules side by side, and which of them counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xgboost as xgb
+from scipy.special import expit
+
+from models import baselines, classifier
+from models.baselines import BASELINES, LogisticRule, MbgNbdRule
+from models.calibration import Calibration
+
+MODELS = ("xgboost", *BASELINES)
+"""Everything that may serve, in the order of the columns of `Scorer.predict`."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained model with its baselines, calibrated and ready to score.
+
+    Attributes:
+        booster: the trees; none where the data did not support them.
+        features: the columns that a frame must have.
+        calibration: correction of the trees' probability.
+        baselines: the rules that the data supported, by name.
+        serves: which of `MODELS` gives the churn probability.
+        as_of: the night whose knowledge it holds.
+        horizon_days: days ahead that it looks.
+        nights: the ripe nights that it learned from, oldest first.
+    """
+
+    booster: xgb.Booster | None
+    features: tuple[str, ...]
+    calibration: Calibration
+    baselines: Mapping[str, LogisticRule | MbgNbdRule]
+    serves: str
+    as_of: date
+    horizon_days: int
+    nights: tuple[date, ...]
+
+    def serving(self, name: str) -> "Scorer":
+        """The same scorer with another of its models in charge.
+
+        Raises:
+            ValueError: it does not have that model.
+        """
+        available = [m for m in MODELS if m in self.baselines or (m == "xgboost" and self.booster)]
+        if name not in available:
+            raise ValueError(f"{name!r} cannot serve: the scorer as of {self.as_of} has {', '.join(available)}")
+        return replace(self, serves=name)
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Probability of churn by what serves and by each model; null where the data did not support one.
+
+        Args:
+            frame: the features, one row per customer; further columns are ignored.
+
+        Returns:
+            Float64 columns `churn_probability` and `MODELS`, rows as in the frame, values strictly between 0 and 1.
+
+        Raises:
+            ValueError: a feature is missing.
+        """
+        self._check(frame)
+        columns: dict[str, Any] = {}
+        for name in MODELS:
+            if name == "xgboost" and self.booster is not None:
+                columns[name] = self.calibration.apply(classifier.probability(self.booster, frame, self.features))
+            elif rule := self.baselines.get(name):
+                columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6)
+            else:
+                columns[name] = pl.Series([None] * frame.height, dtype=pl.Float64)
+        return pl.DataFrame({"churn_probability": columns[self.serves], **columns})
+
+    def contributions(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """How much each feature moves what serves, in log-odds towards churn (before calibration).
+
+        Returns:
+            One Float64 column per feature, rows as in the frame; zero for features that a rule does not read.
+
+        Raises:
+            ValueError: a feature is missing.
+        """
+        self._check(frame)
+        if self.serves == "xgboost" and self.booster is not None:
+            values = classifier.contributions(self.booster, frame, self.features)
+            return pl.DataFrame(values, schema=list(self.features), orient="row")
+        terms = self.baselines[self.serves].contributions(frame)
+        return pl.DataFrame({name: terms.get(name, np.zeros(frame.height)) for name in self.features})
+
+    def describe(self) -> dict[str, Any]:
+        """Everything but the booster, JSON-ready; `Scorer.restore` is its inverse."""
+        return {
+            "features": list(self.features),
+            "calibration": self.calibration.describe(),
+            "baselines": {name: baselines.describe(rule) for name, rule in self.baselines.items()},
+            "serves": self.serves,
+            "as_of": self.as_of.isoformat(),
+            "horizon_days": self.horizon_days,
+            "nights": [night.isoformat() for night in self.nights],
+        }
+
+    @classmethod
+    def restore(cls, booster: xgb.Booster | None, described: dict[str, Any]) -> "Scorer":
+        """The scorer that `describe` described, around its booster."""
+        return cls(
+            booster,
+            tuple(described["features"]),
+            Calibration.restore(described["calibration"]),
+            {name: baselines.restore(rule) for name, rule in described["baselines"].items()},
+            described["serves"],
+            date.fromisoformat(described["as_of"]),
+            described["horizon_days"],
+            tuple(date.fromisoformat(night) for night in described["nights"]),
+        )
+
+    def _check(self, frame: pl.DataFrame) -> None:
+        if missing := [name for name in self.features if name not in frame.columns]:
+            raise ValueError(
+                f"the frame lacks {', '.join(missing)}, which the model as of {self.as_of} learned from: "
+                "compute features with the recipe that it was trained with, or train again"
+            )

@@ -1,0 +1,216 @@
+"""The table that a CRM reads every morning: who may leave, why, what it is worth, and what to do about it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import date
+from hashlib import sha256
+
+import dataframely as dy
+import polars as pl
+
+from models.actions import Policy
+from models.experiment import Experiment, assign
+from models.matrix import named
+from models.policy import decide
+from models.reasons import reasons
+from models.tiers import Tiers, risk
+from models.value import ValueRule, value
+
+CONTRACT_VERSION = "1"
+
+PURPOSES = {
+    "save_now": "likely to leave and worth a personal effort now",
+    "win_back_cheaply": "likely to leave, worth an automatic message or a small offer",
+    "nurture": "drifting, worth attention without a discount",
+    "let_go": "not worth more than a message that costs next to nothing",
+}
+"""What each segment is for."""
+
+VOLATILE = (
+    "night",
+    "expected_next_purchase",
+    "reason_1",
+    "reason_2",
+    "reason_3",
+    "status",
+    "model_version",
+    "policy_version",
+    "snapshot_id",
+    "contract_version",
+)
+"""Columns whose change alone is no news to a CRM: where a row comes from, what counts days (the codes of
+the reasons are news, the days in their texts are not), and `stayed` after `entered`."""
+
+
+def _one_of(*allowed: str) -> Callable[[pl.Expr], pl.Expr]:
+    return lambda column: column.is_in(allowed)
+
+
+class AtRiskSegment(dy.Schema):
+    """`at_risk_segments`, version 1: one row per customer at risk, and one for each who is so no longer."""
+
+    night = dy.Date(primary_key=True)
+    customer_id = dy.String(primary_key=True, min_length=1)
+    churn_probability = dy.Float64(nullable=True, min=0, max=1)
+    risk_percentile = dy.Int16(nullable=True, min=1, max=100)
+    risk_tier = dy.String(nullable=False, check=_one_of("none", "low", "medium", "high"))
+    value = dy.Float64(nullable=True, min=0)
+    value_at_risk = dy.Float64(nullable=True, min=0)
+    currency = dy.String(nullable=True)
+    expected_next_purchase = dy.Date(nullable=True)
+    segment = dy.String(nullable=False, check=_one_of("none", *PURPOSES))
+    reason_1 = dy.String(nullable=True)
+    reason_2 = dy.String(nullable=True)
+    reason_3 = dy.String(nullable=True)
+    reason_1_code = dy.String(nullable=True)
+    reason_2_code = dy.String(nullable=True)
+    reason_3_code = dy.String(nullable=True)
+    action = dy.String(nullable=False)
+    channel = dy.String(nullable=False)
+    contact_from = dy.Date(nullable=True)
+    contact_until = dy.Date(nullable=True)
+    action_cost = dy.Float64(nullable=False, min=0)
+    expected_profit = dy.Float64(nullable=True, min=0)
+    is_control = dy.Bool(nullable=False)
+    experiment_id = dy.String(nullable=False)
+    stratum = dy.String(nullable=False)
+    deliver = dy.Bool(nullable=False)
+    suppressed_reason = dy.String(nullable=True)
+    status = dy.String(nullable=False, check=_one_of("entered", "stayed", "left"))
+    entered_on = dy.Date(nullable=False)
+    model_version = dy.String(nullable=False)
+    policy_version = dy.String(nullable=False)
+    snapshot_id = dy.String(nullable=False)
+    contract_version = dy.String(nullable=False)
+
+    @dy.rule()
+    def leaving_is_said_explicitly(cls) -> pl.Expr:
+        """Who left has no tier and no action; who is at risk has a tier and a probability."""
+        nothing = (pl.col("segment") == "none") & (pl.col("action") == "none") & ~pl.col("deliver")
+        at_risk = (pl.col("risk_tier") != "none") & pl.col("churn_probability").is_not_null()
+        return pl.when(pl.col("status") == "left").then(nothing & (pl.col("risk_tier") == "none")).otherwise(at_risk)
+
+    @dy.rule()
+    def what_is_not_delivered_says_why(cls) -> pl.Expr:
+        """A row is delivered or names what keeps it back; the control never is."""
+        return (pl.col("deliver") == pl.col("suppressed_reason").is_null()) & ~(
+            pl.col("deliver") & pl.col("is_control")
+        )
+
+    @dy.rule()
+    def a_delivery_has_an_action_and_a_time(cls) -> pl.Expr:
+        """Whoever is contacted is contacted with something, after the night, within a window."""
+        timed = (pl.col("contact_from") > pl.col("night")) & (pl.col("contact_until") >= pl.col("contact_from"))
+        return ~pl.col("deliver") | ((pl.col("action") != "none") & timed.fill_null(False))
+
+
+BUSINESS = tuple(name for name in AtRiskSegment.column_names() if name not in VOLATILE)
+"""The columns whose change moves `updated_at`."""
+
+
+def at_risk_segments(
+    scores: pl.DataFrame,
+    features: pl.DataFrame,
+    contributions: Callable[[pl.DataFrame], pl.DataFrame],
+    previous: pl.DataFrame,
+    *,
+    night: date,
+    tiers: Tiers | None = None,
+    worth: ValueRule | None = None,
+    policy: Policy | None = None,
+    experiment: Experiment | None = None,
+    language: str = "en",
+    consent: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The at-risk table of a night.
+
+    Args:
+        scores: churn_scores of the night: customer_id, churn_probability and one model_version.
+        features: the features of the same customers.
+        contributions: gives the log-odds per feature for some rows of the features; asked only about
+            customers at risk.
+        previous: at_risk_segments of earlier nights, as far back as the longest cooldown. The newest of
+            them decides who entered, stayed and left; later nights are not looked at.
+        night: the as-of date.
+        tiers: where risk begins.
+        worth: how spend becomes value.
+        policy: what can be done.
+        experiment: who is left alone.
+        language: language of the reasons.
+        consent: see `models.policy.decide`.
+
+    Returns:
+        `AtRiskSegment`, sorted by customer_id.
+
+    Raises:
+        ValueError: when a scored customer has no features or the scores come from several models.
+    """
+    settings = (tiers or Tiers(), worth or ValueRule(), policy or Policy(), experiment or Experiment())
+    tiers, worth, policy, experiment = settings
+    if (versions := scores["model_version"].n_unique()) > 1:
+        raise ValueError(f"the scores of {night} come from {versions} models; score the night again with one")
+    earlier = previous.filter(pl.col("night") < night)
+    last = earlier.filter(pl.col("night") == pl.col("night").max(), pl.col("status") != "left")
+    placed = risk(scores, last, tiers)
+    active = named(placed, value(features, worth, night))
+    at_risk = active.filter(pl.col("risk_tier") != "none")
+    known = features.join(at_risk, on="customer_id", how="semi").sort("customer_id")
+    # A model need not be asked about nobody.
+    pushes = contributions(known) if known.height else known.select(pl.exclude("night", "customer_id"))
+    why = reasons(known, pushes, language=language)
+    chosen = decide(assign(at_risk.hstack(why), earlier, experiment), earlier, night, policy, consent)
+    entered = last.select("customer_id", entered_on="entered_on")
+    rows = chosen.join(entered, on="customer_id", how="left").with_columns(
+        night=pl.lit(night),
+        status=pl.when(pl.col("entered_on").is_null()).then(pl.lit("entered")).otherwise(pl.lit("stayed")),
+        entered_on=pl.col("entered_on").fill_null(night),
+        snapshot_id=pl.lit(""),
+    )
+    gone = departed(last.join(at_risk, on="customer_id", how="anti"), night)
+    tonight = active.select(
+        "customer_id", "churn_probability", "risk_percentile", "value", "value_at_risk", "expected_next_purchase"
+    )
+    gone = gone.drop(tonight.columns[1:]).join(tonight, on="customer_id", how="left")
+    table = (
+        pl.concat([rows, gone], how="diagonal")
+        .with_columns(
+            model_version=pl.lit(scores["model_version"].first()).fill_null(pl.col("model_version")),
+            policy_version=pl.lit(_digest(json.dumps([asdict(part) for part in settings], sort_keys=True))),
+            contract_version=pl.lit(CONTRACT_VERSION),
+            currency=pl.lit(worth.currency, pl.String),
+        )
+        .select(AtRiskSegment.column_names())
+        .sort("customer_id")
+    )
+    version = str(table["model_version"].first())
+    digest = _digest(table.write_csv(null_value="\\N"))
+    return AtRiskSegment.validate(table.with_columns(snapshot_id=pl.lit(f"{night}_{version}_{digest}")))
+
+
+def departed(rows: pl.DataFrame, night: date) -> pl.DataFrame:
+    """The rows of customers who are at risk no longer, as they are told to a CRM.
+
+    A null clears no field in most CRMs, so that leaving is spelled out: no tier, no segment, no action.
+    The control, the experiment and the day of entering are kept.
+    """
+    unknown = ["churn_probability", "risk_percentile", "value", "value_at_risk", "expected_next_purchase"]
+    unknown += [name for name in rows.columns if name.startswith(("reason_", "contact_"))]
+    return rows.with_columns(
+        pl.lit(None).cast(AtRiskSegment.columns()[name].dtype).alias(name) for name in unknown
+    ).with_columns(
+        night=pl.lit(night),
+        risk_tier=pl.lit("none"),
+        segment=pl.lit("none"),
+        action=pl.lit("none"),
+        channel=pl.lit("none"),
+        action_cost=0.0,
+        expected_profit=0.0,
+        deliver=False,
+        suppressed_reason=pl.lit("left"),
+        status=pl.lit("left"),
+    )
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:12]

@@ -1,0 +1,102 @@
+"""What a customer is worth if he stays, and when he would buy next by his own rhythm."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar
+
+import numpy as np
+import polars as pl
+
+PRIOR_GAPS = 2
+"""Weight of the population's typical gap between purchases, counted in gaps of the customer's own."""
+
+
+@dataclass(frozen=True)
+class ValueRule:
+    """How spend becomes value.
+
+    Attributes:
+        margin: share of net spend that is left after the goods are paid for, 0 to 1.
+        horizon_days: how far ahead the value of a kept customer is counted.
+        currency: code of the currency that every amount is in, for example EUR; delivered as it stands.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    margin: float = 0.3
+    horizon_days: int = 365
+    currency: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no shop can have."""
+        if not 0 < self.margin <= 1:
+            raise ValueError(f"margin is {self.margin}; it must be above 0 and at most 1, for example 0.3")
+        if self.horizon_days < 1:
+            raise ValueError(f"horizon_days is {self.horizon_days}; it must be at least 1 day")
+
+
+def value(features: pl.DataFrame, rule: ValueRule, night: date) -> pl.DataFrame:
+    """Value and expected next purchase of each active customer.
+
+    Args:
+        features: the features of everybody active, as the population's mean is taken over them.
+        rule: margin, horizon and currency.
+        night: the as-of date.
+
+    Returns:
+        customer_id, value (Float64, 2 digits; null throughout when no amounts are known) and
+        expected_next_purchase (Date, after the night; null when nobody ever bought twice), row by row.
+    """
+    return features.select(
+        "customer_id",
+        value=(pl.lit(_daily_spend(features)) * rule.margin * rule.horizon_days).round(2),
+        expected_next_purchase=_next_purchase(features, night),
+    )
+
+
+def _daily_spend(features: pl.DataFrame) -> pl.Series:
+    """Net spend per day, shrunk towards the population's mean.
+
+    The credibility premium of Bühlmann and Straub (1970): with net spend S over t days and n orders,
+
+        Z S/t + (1 - Z) m,   Z = t / (t + s2/a),   m = sum S / sum t,
+
+    where s2 = sum(S^2/n) / sum t is the variance per day of a compound Poisson process (orders come at
+    random, each as large as the customer's mean) and a = (sum t (S/t - m)^2 - (N - 1) s2) / (T - sum t^2/T)
+    is the variance between customers, T = sum t. The more days and the more customers differ, the more a
+    customer's own past counts.
+    """
+    windows = sorted(int(name[6:-1]) for name in features.columns if re.fullmatch(r"spend_\d+d", name))
+    if not windows or features[f"spend_{windows[-1]}d"].is_null().all():
+        return pl.Series([None] * features.height, dtype=pl.Float64)
+    year = windows[-1]
+    returned = pl.col(f"refunds_share_{year}d") if f"refunds_share_{year}d" in features.columns else pl.lit(0.0)
+    spend, days, orders = (
+        features.select(
+            (pl.col(f"spend_{year}d") * (1 - returned.fill_null(0))).clip(0).fill_null(0),
+            (pl.col("tenure_days") + 1).clip(1, year),
+            pl.col(f"orders_{year}d").clip(1),
+        )
+        .cast(pl.Float64)
+        .to_numpy()
+        .T
+    )
+    total = days.sum()
+    mean = spend.sum() / total
+    within = (spend**2 / orders).sum() / total
+    spread = total - (days**2).sum() / total
+    between = (days * (spend / days - mean) ** 2).sum() - (len(spend) - 1) * within
+    # Where customers differ by no more than chance, or there is but one, all are taken for alike.
+    weight = days / (days + within * spread / between) if between > 0 and spread > 0 else np.zeros_like(days)
+    return pl.Series(weight * spend / days + (1 - weight) * mean)
+
+
+def _next_purchase(features: pl.DataFrame, night: date) -> pl.Expr:
+    if "gap_median_days" not in features.columns:
+        return pl.lit(None, pl.Date)
+    own, gaps = pl.col("gap_median_days"), pl.col("purchase_days") - 1
+    typical = own.median()
+    gap = (gaps * own.fill_null(0) + PRIOR_GAPS * typical) / (gaps + PRIOR_GAPS)
+    wait = (gap - pl.col("recency_days")).clip(1).round().cast(pl.Int64)
+    return pl.lit(night) + pl.duration(days=wait)

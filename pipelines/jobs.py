@@ -1,0 +1,21 @@
+"""The three jobs: nightly from source to CRM, training, settlement."""
+
+import dagster as dg
+
+NIGHTLY = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.all(),
+    description="Ingest, validate, build features, train where due, score, deliver, settle what is ripe.",
+)
+TRAINING = dg.define_asset_job(
+    "training",
+    selection=dg.AssetSelection.assets("churn_model"),
+    description="Train a challenger as of a night that ran; the gate decides whether it becomes champion.",
+    config={"ops": {"churn_model": {"config": {"due": "now"}}}},
+)
+SETTLEMENT = dg.define_asset_job(
+    "settlement",
+    selection=dg.AssetSelection.groups("settlement"),
+    description="Compare what was predicted with what happened, for every night that is ripe.",
+)
+JOBS = [NIGHTLY, TRAINING, SETTLEMENT]

@@ -1,0 +1,97 @@
+"""Dagster and MLflow on loopback, side by side, for as long as a person looks at them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from pipelines.progress import CONSOLE
+from pipelines.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+_START_SECONDS = 120
+
+
+def commands(settings: Settings, port: int) -> dict[str, list[str]]:
+    """What is started: Dagster's webserver with its daemon on ``port``, MLflow on the next one."""
+    beside = Path(sys.executable).parent
+    return {
+        "Dagster": [str(beside / "dg"), "dev", "--host", LOOPBACK, "--port", str(port)],
+        "MLflow": [
+            *(
+                str(beside / "mlflow"),
+                "server",
+                "--host",
+                LOOPBACK,
+                "--port",
+                str(port + 1),
+                "--workers",
+                "1",
+            ),
+            *(
+                "--backend-store-uri",
+                settings.tracking_uri(),
+                "--artifacts-destination",
+                settings.artifacts(),
+            ),
+        ],
+    }
+
+
+def serve(settings: Settings, port: int) -> int:
+    """Run both until Ctrl-C, SIGTERM, or until one of them ends.
+
+    Returns:
+        0 when they were asked to end, 1 when one ended by itself or its port is taken.
+
+    """
+    for taken in (port, port + 1):
+        if _listening(taken):
+            CONSOLE.print(f"port {taken} is in use: choose another with --port", style="red")
+            return 1
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    environment = os.environ | {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    # Sessions of their own: a server's workers end with it.
+    running = {
+        name: subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        for name, command in commands(settings, port).items()
+    }
+    try:
+        _announce(running, port)
+        while all(server.poll() is None for server in running.values()):
+            time.sleep(0.5)
+        ended = [name for name, server in running.items() if server.poll() is not None]
+        CONSOLE.print(f"{' and '.join(ended)} ended; its messages are above", style="red")
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        for server in running.values():
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGINT)
+        for server in running.values():
+            try:
+                server.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(server.pid, signal.SIGKILL)
+
+
+def _announce(running: dict[str, subprocess.Popen[bytes]], port: int) -> None:
+    for offset, name in enumerate(running):
+        deadline = time.monotonic() + _START_SECONDS
+        while not _listening(port + offset) and running[name].poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        if _listening(port + offset):
+            CONSOLE.print(f"[bold]{name}[/] http://{LOOPBACK}:{port + offset}")
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((LOOPBACK, port)) == 0

@@ -1,0 +1,227 @@
+"""`churn.toml`, read and checked before anything runs."""
+
+import os
+import tomllib
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from assets.ingestion import FileSource
+from models.actions import Policy
+from models.definition import ChurnDefinition
+from models.experiment import Experiment
+from models.features import FeatureRecipe
+from models.gate import GateRecipe
+from models.learning import TrainingRecipe
+from models.mapping import ColumnMapping, Reading
+from models.ranking import EvaluationRecipe
+from models.tiers import Tiers
+from models.transactions import ValidationRules
+from models.value import ValueRule
+
+CONFIG_VARIABLE = "CHURN_CONFIG"
+DEFAULT_CONFIG = Path("churn.toml")
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; the message names the key, its value and what is allowed."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _listed(columns: Any) -> Any:
+    """Let one name stand for a list of one."""
+    if not isinstance(columns, dict):
+        return columns
+    return {key: [name] if isinstance(name, str) else name for key, name in columns.items()}
+
+
+class Source(_Section):
+    """Where transactions come from.
+
+    Attributes:
+        kind: ``files``.
+        path: A folder (with its subfolders) or one file: csv, csv.gz, parquet, ndjson, by extension.
+        columns: Canonical name = your name, or a list of names where headers drift.
+        timestamp_format: A strftime pattern such as ``%d.%m.%Y``; found out from each file where absent.
+        decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``.
+
+    """
+
+    kind: Literal["files"] = "files"
+    path: Path
+    columns: Annotated[ColumnMapping, BeforeValidator(_listed)]
+    timestamp_format: str | None = None
+    decimal: Literal["auto", ".", ","] = "auto"
+
+
+class LakeSettings(_Section):
+    """Where tables are kept.
+
+    Attributes:
+        path: Folder of the lake.
+        reports: Folder of the nightly reports.
+        data_docs: Folder of Great Expectations' Data Docs.
+
+    """
+
+    path: Path = Path("lake")
+    reports: Path = Path("reports")
+    data_docs: Path = Path("data_docs")
+
+
+class MlflowSettings(_Section):
+    """Where experiments are tracked.
+
+    Attributes:
+        tracking_uri: Absolute URI of a store or server; by default an SQLite file beside the settings.
+        experiment: Name of the experiment.
+        model: Name of the registered model.
+        artifacts: Folder or URI of the artifacts of the default store.
+
+    """
+
+    tracking_uri: str | None = None
+    experiment: str = "churn"
+    model: str = "churn"
+    artifacts: Path = Path("mlartifacts")
+
+
+class CrmSettings(_Section):
+    """Where the at-risk table is delivered.
+
+    Attributes:
+        database: SQLite file of the delivered tables, or a ``postgresql://`` URL; give the latter by the environment.
+        exports: Folder of the Parquet and CSV exports.
+        departed_days: For how many days a customer who left stays in the current table, marked as such.
+        history_days: For how many days nights are kept in the history table.
+    """
+
+    database: str = "crm.db"
+    exports: Path = Path("exports")
+    departed_days: int = Field(default=30, ge=1)
+    history_days: int = Field(default=400, ge=1)
+
+
+class Settings(BaseSettings):
+    """Everything a user can set; see ``docs/settings.md``."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix="CHURN__", env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    source: Source
+    churn: ChurnDefinition = ChurnDefinition()
+    validation: ValidationRules = ValidationRules()
+    features: FeatureRecipe = FeatureRecipe()
+    training: TrainingRecipe = TrainingRecipe()
+    evaluation: EvaluationRecipe = EvaluationRecipe()
+    gate: GateRecipe = GateRecipe()
+    value: ValueRule = ValueRule()
+    tiers: Tiers = Tiers()
+    retention: Policy = Policy()
+    experiment: Experiment = Experiment()
+    language: Literal["en", "de"] = "en"
+    crm: CrmSettings = CrmSettings()
+    mlflow: MlflowSettings = MlflowSettings()
+    lake: LakeSettings = LakeSettings()
+    file: Path = Field(default=DEFAULT_CONFIG, exclude=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, so that one key can be tried without an edit."""
+        return EnvSettingsSource(settings_cls), init_settings
+
+    def beside(self, path: Path) -> Path:
+        """A path of the settings, relative to the folder of their file."""
+        return (self.file.parent / path).resolve()
+
+    def file_source(self) -> FileSource:
+        """The configured source of transactions."""
+        reading = Reading(timestamp_format=self.source.timestamp_format, decimal=self.source.decimal)
+        return FileSource(self.beside(self.source.path), self.source.columns, reading)
+
+    def tracking_uri(self) -> str:
+        """The absolute URI of the tracking store."""
+        return self.mlflow.tracking_uri or f"sqlite:///{self.beside(Path('mlflow.db'))}"
+
+    def crm_database(self) -> str:
+        """The delivery's database: a URL as it is, a file beside the settings."""
+        database = self.crm.database
+        return database if "://" in database else str(self.beside(Path(database)))
+
+    def artifacts(self) -> str:
+        """Where the default tracking store keeps its artifacts."""
+        return str(self.beside(self.mlflow.artifacts))
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read settings from a file and the environment.
+
+    Args:
+        path: The file; by default ``$CHURN_CONFIG``, else ``churn.toml`` in the working directory.
+
+    Raises:
+        SettingsError: If the file is missing or not TOML, or a key is unknown, missing or out of range.
+
+    """
+    file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        return Settings(**table, file=file.resolve())
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file} is not TOML: {error}") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(f"{file}: {_sentence(dict(item))}" for item in error.errors())) from None
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    *parents, last = (str(part) for part in error["loc"])
+    key, message = ".".join([*parents, last]), error["msg"].removeprefix("Value error, ")
+    if error["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        near = get_close_matches(last, keys_of(parents), n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(keys_of(parents)))}."
+        return f"{key} is no setting; {hint}"
+    if error["type"] == "missing":
+        return f"{key} is missing."
+    if error["type"] == "value_error":
+        return f"{key}: {message}."
+    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def keys_of(parents: list[str]) -> list[str]:
+    """The keys that a section of the settings knows, by the names of the sections above it."""
+    section: Any = Settings
+    for name in parents:
+        if name.isdigit():
+            continue
+        section = _members(section).get(name, object)
+    return [name for name in _members(section) if name != "file"]
+
+
+def _members(section: Any) -> dict[str, Any]:
+    if isinstance(section, type) and is_dataclass(section):
+        types = get_type_hints(section)
+        return {field.name: innermost(types[field.name]) for field in fields(section)}
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return {name: innermost(field.annotation) for name, field in section.model_fields.items()}
+    return {}
+
+
+def innermost(annotation: Any) -> Any:
+    """The class of settings inside an annotation such as ``tuple[Action, ...]``; the annotation itself if none is."""
+    for argument in get_args(annotation):
+        inner = innermost(argument)
+        if isinstance(inner, type) and (is_dataclass(inner) or issubclass(inner, BaseModel)):
+            return inner
+    return annotation

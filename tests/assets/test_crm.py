@@ -1,0 +1,486 @@
+"""A CRM reads whole nights, hears of every change once, and of nothing that did not change."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import dataframely as dy
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.crm import Crm
+from models.segments import BUSINESS, AtRiskSegment
+
+FIRST = date(2026, 3, 1)
+AT_RISK = {
+    "churn_probability": 0.8,
+    "risk_percentile": 90,
+    "risk_tier": "high",
+    "value": 100.25,
+    "value_at_risk": 80.2,
+    "currency": "EUR",
+    "expected_next_purchase": FIRST,
+    "segment": "save_now",
+    "reason_1": "34 days since the last order; usually every 12",
+    "reason_1_code": "overdue",
+    "action": "service_call",
+    "channel": "phone",
+    "contact_from": date(2027, 1, 1),
+    "contact_until": date(2027, 1, 7),
+    "action_cost": 8.0,
+    "expected_profit": 12.01,
+    "is_control": False,
+    "experiment_id": "retention-1",
+    "stratum": "save_now/high",
+    "deliver": True,
+    "status": "stayed",
+    "entered_on": FIRST,
+    "model_version": "7",
+    "policy_version": "p",
+    "contract_version": "1",
+}
+LEFT = {
+    "risk_tier": "none",
+    "segment": "none",
+    "action": "none",
+    "channel": "none",
+    "deliver": False,
+    "suppressed_reason": "left",
+    "status": "left",
+}
+
+
+def day(number):
+    return FIRST + timedelta(days=number)
+
+
+def night(number, customers, snapshot=None):
+    """The table of a night: per customer what differs from a typical row."""
+    label = {"night": day(number), "snapshot_id": snapshot or f"{day(number)}_7_{abs(number)}"}
+    rows = [{**AT_RISK, **label, "customer_id": who, **change} for who, change in sorted(customers.items())]
+    return pl.DataFrame(rows, schema=dict(AtRiskSegment.create_empty().schema))
+
+
+def left(**change):
+    return LEFT | change
+
+
+@pytest.fixture
+def crm(tmp_path):
+    return Crm(database=str(tmp_path / "folder" / "crm.sqlite3"))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request):
+    if request.param == "sqlite":
+        return request.getfixturevalue("crm")
+    return Crm(database=schema(request.getfixturevalue("postgres_url")))
+
+
+def schema(url):
+    """The URL of an empty schema."""
+    name = f"crm_{uuid4().hex}"
+    run(url, f"CREATE SCHEMA {name}")
+    return f"{url}&options=-csearch_path%3D{name}"
+
+
+def run(url, *statements):
+    """What the last of some statements returns, in PostgreSQL."""
+    from adbc_driver_postgresql import dbapi
+
+    with dbapi.connect(url) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        rows = cursor.fetchall() if cursor.description else []
+        connection.commit()
+    return rows
+
+
+def publish(crm, number, customers, **options):
+    return crm.publish(night(number, customers, **options), day(number), "run")
+
+
+def stamps(crm):
+    return dict(crm.read().select("customer_id", "updated_at").rows())
+
+
+def statuses(crm):
+    return dict(crm.read().select("customer_id", "status").sort("customer_id").rows())
+
+
+def test_what_is_published_is_what_is_read(either):
+    table = night(0, {"a": {}, "b": {"value": None, "reason_1": "Ärger; 'viel'"}})
+    done = either.publish(table, day(0), "run 1")
+    assert (done.rows, done.changed, done.outcome) == (2, 2, "current")
+    for relation in ("at_risk_segments", "at_risk_segments_history"):
+        found = either.read(relation).sort("customer_id")
+        assert found.drop("updated_at").equals(table)
+    entry = either.read("publication_log").row(0, named=True)
+    assert entry == {
+        "snapshot_id": table["snapshot_id"][0],
+        "night": day(0),
+        "run_id": "run 1",
+        "rows": 2,
+        "published_at": found["updated_at"][0],
+    }
+
+
+def test_publishing_a_night_again_changes_nothing(either):
+    publish(either, 0, {"a": {}})
+    before = either.read(), either.read("publication_log")
+    assert publish(either, 0, {"a": {}}).outcome == "unchanged"
+    assert either.read().equals(before[0])
+    assert either.read("publication_log").equals(before[1])
+
+
+def test_nothing_counts_as_changed_that_is_no_news(either):
+    publish(either, 0, {"a": {"status": "entered"}, "b": {}})
+    before = stamps(either)
+    other_day = {"reason_1": "35 days since the last order; usually every 12", "expected_next_purchase": day(2)}
+    done = publish(either, 1, {"a": other_day | {"model_version": "8", "policy_version": "q"}, "b": other_day})
+    assert (done.outcome, done.changed) == ("current", 0)
+    assert stamps(either) == before
+    assert set(either.read()["night"]) == {day(1)}
+
+
+NEWS: list[dict[str, object]] = [
+    {"churn_probability": 0.8001},
+    {"risk_percentile": 91},
+    {"risk_tier": "medium"},
+    {"value": 100.26},
+    {"value_at_risk": 80.21},
+    {"currency": None},
+    {"segment": "nurture"},
+    {"reason_1_code": "bought_once"},
+    {"reason_2_code": "season"},
+    {"reason_3_code": "season"},
+    {"action": "invitation"},
+    {"channel": "post"},
+    {"contact_from": date(2027, 1, 2)},
+    {"contact_until": date(2027, 1, 8)},
+    {"action_cost": 8.01},
+    {"expected_profit": None},
+    {"experiment_id": "retention-2"},
+    {"stratum": "nurture/high"},
+    {"entered_on": day(1)},
+    {"deliver": False, "suppressed_reason": "capacity"},
+    {"deliver": False, "suppressed_reason": "control", "is_control": True},
+]
+
+
+@pytest.mark.parametrize("change", NEWS, ids="-".join)
+def test_any_news_moves_the_row_and_no_other(crm, change):
+    publish(crm, 0, {"a": {}, "b": {}})
+    before = stamps(crm)
+    assert publish(crm, 1, {"a": change, "b": {}}).changed == 1
+    after = stamps(crm)
+    assert after["a"] > before["a"]
+    assert after["b"] == before["b"]
+
+
+def test_every_column_that_counts_as_news_is_tried():
+    assert {name for change in NEWS for name in change} == set(BUSINESS) - {"customer_id"}
+
+
+def test_who_left_stays_as_such_until_aged_or_at_risk_again(crm):
+    short = crm.model_copy(update={"departed_days": 3})
+    publish(short, 0, {"a": {}, "b": {}, "c": {}})
+    publish(short, 1, {"a": left(), "b": left(), "c": {}})
+    moved = stamps(short)["a"]
+    publish(short, 2, {"b": {"status": "entered"}, "c": {}})
+    assert statuses(short) == {"a": "left", "b": "entered", "c": "stayed"}
+    assert stamps(short)["a"] == moved
+    publish(short, 4, {"b": {}, "c": {}})
+    assert statuses(short) == {"b": "stayed", "c": "stayed"}
+
+
+def test_a_customer_of_whom_a_later_night_says_nothing_is_told_to_have_left(crm):
+    publish(crm, 0, {"a": {}, "b": {}})
+    done = publish(crm, 3, {"b": {}})
+    told = crm.read().row(by_predicate=pl.col("customer_id") == "a", named=True)
+    assert {name: told[name] for name in LEFT} == LEFT
+    assert (told["night"], told["churn_probability"], done.changed) == (day(3), None, 1)
+    AtRiskSegment.validate(crm.read().drop("updated_at"))
+
+
+def test_the_changes_are_who_entered_and_who_left(crm):
+    publish(crm, 0, {"a": {"status": "entered"}, "b": {}, "c": {}})
+    publish(crm, 1, {"a": {}, "b": left()})
+    changes = crm.read("at_risk_segments_changes").sort("night", "customer_id")
+    assert changes.select("night", "customer_id", "status").rows() == [
+        (day(0), "a", "entered"),
+        (day(1), "b", "left"),
+        (day(1), "c", "left"),
+    ]
+
+
+def test_an_older_night_gets_its_history_and_is_no_news(either):
+    publish(either, 0, {"a": {}})
+    publish(either, 2, {"b": {"status": "entered"}})
+    before = either.read().sort("customer_id")
+    assert publish(either, 0, {"a": {}}).outcome == "unchanged"
+    assert publish(either, 1, {"c": {"status": "entered"}}).outcome == "history"
+    assert publish(either, 0, {"a": {"churn_probability": 0.6}}, snapshot="another").outcome == "history"
+    assert either.read().sort("customer_id").equals(before)
+    history = either.read("at_risk_segments_history").sort("night")
+    assert history.select("night", "customer_id", "churn_probability").rows() == [
+        (day(0), "a", 0.6),
+        (day(1), "c", 0.8),
+        (day(2), "b", 0.8),
+    ]
+    behind = history.filter(pl.col("night") < day(2))["updated_at"].max()
+    assert behind < before["updated_at"].max()
+
+
+def test_the_latest_night_published_with_other_content_replaces_itself(crm):
+    publish(crm, 0, {"a": {}, "b": {}})
+    done = publish(crm, 0, {"a": {}, "b": {"churn_probability": 0.9}}, snapshot="retrained")
+    assert (done.outcome, done.changed) == ("current", 1)
+    assert crm.read("at_risk_segments_history").height == 2
+
+
+def test_an_empty_night_says_goodbye_to_everybody(crm):
+    publish(crm, 0, {"a": {}})
+    assert publish(crm, 1, {}).snapshot_id == "2026-03-02_empty"
+    assert statuses(crm) == {"a": "left"}
+
+
+def test_the_crm_can_be_pointed_to_an_earlier_night(either):
+    publish(either, 0, {"a": {}, "b": {}})
+    publish(either, 1, {"a": {}, "b": left(), "c": {"status": "entered"}})
+    seen = max(stamps(either).values())
+    done = either.point_to(day(0), "by hand")
+    assert (done.snapshot_id, done.outcome, done.changed) == ("2026-03-01_7_0", "current", 2)
+    assert statuses(either) == {"a": "stayed", "b": "stayed", "c": "left"}
+    assert {who for who, stamp in stamps(either).items() if stamp > seen} == {"b", "c"}
+    assert publish(either, 1, {"a": {}, "b": left(), "c": {"status": "entered"}}).outcome == "current"
+    assert statuses(either) == {"a": "stayed", "b": "left", "c": "entered"}
+
+
+def test_a_night_that_is_not_there_cannot_be_pointed_to(crm):
+    publish(crm, 0, {"a": {}})
+    with pytest.raises(ValueError, match=r"2026-03-06 is not in the history of the CRM; .* 2026-03-01"):
+        crm.point_to(day(5), "by hand")
+
+
+def test_old_nights_are_forgotten(crm):
+    short = crm.model_copy(update={"history_days": 10})
+    for number in (0, 1, 11):
+        publish(short, number, {"a": {}})
+    assert short.read("at_risk_segments_history")["night"].sort().to_list() == [day(1), day(11)]
+    with pytest.raises(ValueError, match="not in the history"):
+        short.point_to(day(0), "by hand")
+
+
+def test_a_table_that_breaks_the_contract_leaves_the_night_before_in_place(crm):
+    publish(crm, 0, {"a": {}})
+    before = crm.read()
+    with pytest.raises(dy.exc.ValidationError):
+        publish(crm, 1, {"a": {"churn_probability": 1.5}})
+    with pytest.raises(ValueError, match=r"not 2026-03-03 alone; pass one night"):
+        crm.publish(night(1, {"a": {}}), day(2), "run")
+    assert crm.read().equals(before)
+
+
+def test_tables_of_another_contract_are_left_alone(crm):
+    Path(crm.database).parent.mkdir()
+    with closing(sqlite3.connect(crm.database)) as connection:
+        connection.execute("CREATE TABLE at_risk_segments_history (night TEXT, customer TEXT)")
+    with pytest.raises(ValueError, match=r"differs from the contract in: .*customer.*rename the old tables"):
+        publish(crm, 0, {"a": {}})
+
+
+@pytest.mark.parametrize(
+    ("database", "address"),
+    [
+        ("crm.db", "crm.db"),
+        ("postgresql://crm@db.example:5432/shop", "postgresql://crm@db.example:5432/shop"),
+        ("postgresql://crm:se:cr/et@db.example/shop", "postgresql://crm@db.example/shop"),
+        ("postgresql://:secret@db.example/shop", "postgresql://@db.example/shop"),
+    ],
+)
+def test_the_address_does_not_tell_the_password(database, address):
+    assert Crm(database=database).address == address
+
+
+def test_the_files_of_a_night_are_written_beside(tmp_path):
+    crm = Crm(database=str(tmp_path / "crm.sqlite3"), exports=str(tmp_path / "exports"))
+    publish(crm, 0, {"a": {}})
+    assert pl.read_parquet(tmp_path / "exports" / "2026-03-01" / "at_risk_segments.parquet").equals(night(0, {"a": {}}))
+
+
+def test_dates_and_times_in_sqlite_are_iso_text(crm):
+    publish(crm, 0, {"a": {}})
+    with closing(sqlite3.connect(crm.database)) as connection:
+        row = connection.execute("SELECT night, contact_from, deliver, updated_at FROM at_risk_segments").fetchone()
+        mode = connection.execute("PRAGMA journal_mode").fetchone()
+        plan = connection.execute(
+            "EXPLAIN QUERY PLAN SELECT * FROM at_risk_segments WHERE updated_at > '2026-03-01T00:00:00.000000Z'"
+        ).fetchall()
+    assert row[:3] == ("2026-03-01", "2027-01-01", 1)
+    assert len(row[3]) == len("2026-03-01T00:00:00.000000Z")
+    assert row[3].endswith("Z")
+    assert mode == ("wal",)
+    assert [step[3] for step in plan if "updated_at" in step[3]] != []
+    assert not [step[3] for step in plan if step[3].startswith("SCAN at_risk_segments_history")]
+
+
+class Watermark:
+    """A CRM that asks for what has changed since it last asked, and knows nothing else."""
+
+    def __init__(self):
+        self.known: dict[str, tuple[object, ...]] = {}
+        self.since = None
+
+    def poll(self, crm):
+        table = crm.read()
+        news = table if self.since is None else table.filter(pl.col("updated_at") > self.since)
+        self.known |= {row[0]: row[1:] for row in news.select(BUSINESS).rows()}
+        self.since = table["updated_at"].max() or self.since
+
+    def at_risk(self):
+        return {who: row for who, row in self.known.items() if row[BUSINESS.index("risk_tier") - 1] != "none"}
+
+
+changes = st.dictionaries(
+    st.sampled_from("abcde"), st.sampled_from([{}, {"churn_probability": 0.6}, {"risk_tier": "low"}]), max_size=5
+)
+events = st.one_of(
+    st.tuples(st.just("publish"), st.integers(0, 6), changes),
+    st.tuples(st.just("back"), st.integers(0, 6), st.none()),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(events, min_size=1, max_size=7))
+def test_a_crm_that_polls_ends_with_what_the_pipeline_meant(tmp_path_factory, schedule):
+    crm = Crm(database=str(tmp_path_factory.mktemp("crm") / "crm.sqlite3"), departed_days=365)
+    reader, meant, current = Watermark(), {}, -1
+    stored: dict[int, dict[str, object]] = {}
+    for event, number, customers in schedule:
+        if event == "publish":
+            publish(crm, number, customers, snapshot=f"{number}:{sorted(customers.items())}")
+            stored[number] = customers
+        elif number in stored:
+            crm.point_to(day(number), "by hand")
+        else:
+            continue
+        if event == "back" or number >= current:
+            current, meant = number, stored[number]
+        reader.poll(crm)
+        table = night(0, meant)
+        assert reader.at_risk() == {row[0]: row[1:] for row in table.select(BUSINESS).rows()}
+
+
+POLL = """
+import pathlib, sys, time
+database, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+query = "SELECT count(*), min(snapshot_id), max(snapshot_id) FROM at_risk_segments WHERE status <> 'left'"
+if database.startswith("postgresql"):
+    from adbc_driver_postgresql import dbapi
+    connection = dbapi.connect(database, autocommit=True)
+else:
+    import sqlite3
+    connection = sqlite3.connect(database, timeout=60)
+cursor = connection.cursor()
+seen, slowest = {}, 0.0
+while not (folder / "stop").exists():
+    start = time.monotonic()
+    cursor.execute(query)
+    row = cursor.fetchall()[0]
+    slowest = max(slowest, time.monotonic() - start)
+    seen[tuple(row)] = seen.get(tuple(row), 0) + 1
+    (folder / "ready").touch()
+cursor.close()
+connection.close()
+for row, times in seen.items():
+    print(*row, times)
+print(slowest, file=sys.stderr)
+"""
+
+
+def test_a_reader_in_another_process_sees_all_of_a_night_or_nothing_of_it(either, tmp_path):
+    sizes = [3_000, 1_500, 4_000, 2_000]
+    nights = [night(n, {f"c{n}-{who:05}": {} for who in range(size)}) for n, size in enumerate(sizes)]
+    either.publish(nights[0], day(0), "run")
+    with subprocess.Popen(
+        [sys.executable, "-c", POLL, either.database, tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        try:
+            for _ in range(600):
+                if (tmp_path / "ready").exists() or reader.poll() is not None:
+                    break
+                time.sleep(0.05)
+            for number, table in enumerate(nights[1:], 1):
+                either.publish(table, day(number), "run")
+            either.point_to(day(0), "by hand")
+        finally:
+            (tmp_path / "stop").touch()
+        seen, errors = reader.communicate(timeout=60)
+    assert reader.returncode == 0, errors
+    whole = {(str(size), f"{day(n)}_7_{n}") for n, size in enumerate(sizes)}
+    polls = [tuple(line.split()) for line in seen.splitlines()]
+    assert {(count, low) for count, low, _, _ in polls} <= whole
+    assert all(low == high for _, low, high, _ in polls)
+    assert len(polls) >= 2
+
+
+CRASH = """
+import os, sys
+from datetime import UTC, date, datetime
+import polars as pl
+from assets import crm_tables
+from assets.crm_postgresql import PostgresqlStore
+from assets.crm_sqlite import SqliteStore
+store = PostgresqlStore if sys.argv[1].startswith("postgresql") else SqliteStore
+with store.transaction(sys.argv[1]) as store:
+    rows = crm_tables.stored(store, date(2026, 3, 1)).with_columns(night=pl.lit(date(2026, 3, 2))).head(1)
+    crm_tables.make_current(store, rows.drop("updated_at"), date(2026, 3, 2), datetime.now(UTC), departed_days=30)
+    os._exit(9)
+"""
+
+
+def test_a_crash_before_the_end_leaves_the_night_before_in_place(either):
+    publish(either, 0, {"a": {}, "b": {}})
+    before = either.read().sort("customer_id")
+    root = Path(__file__).parents[2]
+    crashed = subprocess.run([sys.executable, "-c", CRASH, either.database], cwd=root, check=False)
+    assert crashed.returncode == 9
+    assert either.read().sort("customer_id").equals(before)
+    assert publish(either, 1, {"a": {}}).outcome == "current"
+
+
+def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
+    url = schema(postgres_url)
+    crm, role = Crm(database=url), f"reader_{uuid4().hex}"
+    publish(crm, 0, {"a": {}})
+    run(
+        url,
+        f"CREATE ROLE {role}",
+        "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO " + role + "', current_schema()); END $$",
+        f"GRANT SELECT ON at_risk_segments TO {role}",
+        "CREATE VIEW calls AS SELECT customer_id FROM at_risk_segments WHERE channel = 'phone'",
+    )
+    publish(crm, 1, {"a": {}, "b": {}})
+    publish(crm, 2, {"c": {}})
+    crm.point_to(day(1), "by hand")
+    assert sorted(run(url, "SELECT customer_id FROM calls")) == [("a",), ("b",)]
+    assert run(url, f"SET ROLE {role}", "SELECT count(*) FROM at_risk_segments") == [(3,)]
+
+
+def test_columns_in_postgresql_have_their_types(postgres_url):
+    url = schema(postgres_url)
+    publish(Crm(database=url), 0, {"a": {}})
+    names = "night, risk_percentile, churn_probability, deliver, updated_at"
+    query = "SELECT " + ", ".join(f"pg_typeof({name})::text" for name in names.split(", ")) + " FROM at_risk_segments"
+    assert run(url, query) == [("date", "smallint", "double precision", "boolean", "timestamp with time zone")]

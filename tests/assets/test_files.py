@@ -1,0 +1,384 @@
+"""Deliveries of every dialect, wherever they lie, are read as they were written, or refused with a sentence."""
+
+import codecs
+import csv
+import gzip
+import io
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from obstore.store import from_url
+
+from assets.dialects import Dialect
+from assets.files import FileSource, readable
+from models.mapping import ColumnMapping, DeliveryError
+
+COLUMNS = ColumnMapping(customer_id=("id",), timestamp=("day",))
+TABLE = "id,day,amount\n007,2024-01-31,12.50\nMüller,2024-02-01,\n"
+ROWS = [("007", "2024-01-31", "12.50"), ("Müller", "2024-02-01", None)]
+
+
+def source(path: object, **dialect: str) -> FileSource:
+    return FileSource(str(path), COLUMNS, dialect=Dialect(**dialect))
+
+
+def rows(files: FileSource, scratch: Path) -> list[tuple[object, ...]]:
+    scratch.mkdir(exist_ok=True)
+    read = []
+    for file in files.files():
+        with readable(file.name):
+            read += files.read(file, scratch).collect().rows()
+    return read
+
+
+@pytest.fixture
+def landing(tmp_path: Path) -> Path:
+    folder = tmp_path / "landing"
+    folder.mkdir()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("plain.csv", TABLE.encode()),
+        ("SHOUTED.CSV", TABLE.encode()),
+        ("brackets[1].csv", TABLE.encode()),
+        ("windows.csv", TABLE.replace("\n", "\r\n").encode("cp1252")),
+        ("latin.csv", (TABLE + "M\x81,2024-02-02,\n").encode("latin-1")[: len(TABLE)]),
+        ("old_mac.csv", TABLE.replace("\n", "\r").encode()),
+        ("byte_order_mark.csv", TABLE.encode("utf-8-sig")),
+        ("utf_16.csv", TABLE.encode("utf-16")),
+        ("utf_16_big_endian.csv", codecs.BOM_UTF16_BE + TABLE.encode("utf-16-be")),
+        ("utf_16_without_mark.csv", TABLE.encode("utf-16-le")),
+        ("packed.csv.gz", gzip.compress(TABLE.encode("cp1252"))),
+        ("packed_but_not_called_so.csv", gzip.compress(TABLE.encode())),
+        ("called_so_but_not_packed.csv.gz", TABLE.encode()),
+        ("semicolons.csv", TABLE.replace(",", ";").encode()),
+        ("tabs.csv", TABLE.replace(",", "\t").encode()),
+        ("bars.csv", TABLE.replace(",", "|").encode()),
+        ("quoted.csv", b'"id","day","amount"\n"007","2024-01-31","12.50"\n"M\xc3\xbcller","2024-02-01",\n'),
+        ("single_quoted.csv", b"'id','day','amount'\n'007','2024-01-31','12.50'\n'M\xc3\xbcller','2024-02-01',\n"),
+        ("no_newline_at_the_end.csv", TABLE.rstrip("\n").encode()),
+        ("blank_lines.csv", TABLE.replace("\n", "\n\n").encode()),
+        ("padded_by_a_spreadsheet.csv", (TABLE + ",,\n" * 500).encode()),
+    ],
+)
+def test_a_file_is_read_as_it_was_written(landing, tmp_path, name, content):
+    (landing / name).write_bytes(content)
+    assert rows(source(landing), tmp_path / "scratch") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("text", "dialect", "expected"),
+    [
+        ('id,day,size\na,b,5" pipe\nc,d,6" pipe\n', {}, [("a", "b", '5" pipe'), ("c", "d", '6" pipe')]),
+        ('id,day,note\na,b,"x, y\nz ""w"""\nc,d,\n', {}, [("a", "b", 'x, y\nz "w"'), ("c", "d", None)]),
+        ("id,day,name\na,b,O'Brien\nc,d,'t Hooft\n", {}, [("a", "b", "O'Brien"), ("c", "d", "'t Hooft")]),
+        ("id;day;amount\na;b;1,5\nc;d;2,5\n", {}, [("a", "b", "1,5"), ("c", "d", "2,5")]),
+        ("id;day,amount\na;b,1\n", {"delimiter": ","}, [("a;b", "1")]),
+        ('id,day,size\n"a",b,5"\n', {"quote": ""}, [('"a"', "b", '5"')]),
+        ("id#day\n~a#b~#c\n", {"delimiter": "#", "quote": "~"}, [("a#b", "c")]),
+        ("id,day\nżółw,b\n", {"encoding": "cp1250"}, [("żółw", "b")]),
+    ],
+)
+def test_what_a_file_does_not_say_can_be_set(landing, tmp_path, text, dialect, expected):
+    (landing / "orders.csv").write_text(text, encoding=dialect.get("encoding", "utf-8"))
+    assert rows(source(landing, **dialect), tmp_path / "scratch") == expected
+
+
+VALUES = st.text(st.sampled_from("ab 0.é,;|\t'\"\n"), max_size=6)
+
+
+@given(
+    table=st.lists(st.tuples(st.text("abc", min_size=1, max_size=3), VALUES, VALUES), max_size=8),
+    delimiter=st.sampled_from(",;\t|"),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    written_as=st.tuples(st.sampled_from(["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"]), st.booleans()),
+)
+@settings(max_examples=60, deadline=None)
+def test_whatever_a_csv_writer_writes_is_read_back(tmp_path_factory, table, delimiter, line_end, written_as):
+    encoding, packed = written_as
+    landing = tmp_path_factory.mktemp("landing")
+    written = io.StringIO()
+    csv.writer(written, delimiter=delimiter, lineterminator=line_end).writerows([("id", "day", "amount"), *table])
+    content = written.getvalue().encode(encoding)
+    (landing / "orders.csv").write_bytes(gzip.compress(content) if packed else content)
+    read = rows(source(landing), landing / "scratch")
+    assert [tuple(value or "" for value in row) for row in read] == table
+
+
+CUT = 'id,day,amount\na,2024-01-31,"1,5"\nb,"2024\n-02-01",2\nMüller,2024-02-02,33\n'.encode()
+
+
+@pytest.mark.parametrize("size", range(14, len(CUT)))
+def test_a_file_cut_anywhere_is_refused_or_lacks_nothing_but_the_end_of_its_last_value(landing, tmp_path, size):
+    (landing / "whole.csv").write_bytes(CUT)
+    whole = rows(source(landing / "whole.csv"), tmp_path / "scratch")
+    (landing / "cut.csv").write_bytes(CUT[:size])
+    try:
+        cut = rows(source(landing / "cut.csv"), tmp_path / "scratch")
+    except DeliveryError:
+        return
+    assert cut[:-1] == whole[: max(0, len(cut) - 1)]
+    for shortened, complete in zip(cut[-1:], whole[len(cut) - 1 :], strict=False):
+        assert shortened[:-1] == complete[:-1]
+        assert str(complete[-1]).startswith(shortened[-1] or "")
+
+
+def parquet() -> bytes:
+    written = io.BytesIO()
+    pl.DataFrame(ROWS, schema=["id", "day", "amount"], orient="row").write_parquet(written)
+    return written.getvalue()
+
+
+NDJSON = b'{"id": "007", "day": "2024-01-31", "amount": 12.5}\n{"id": "M\xc3\xbcller", "day": "2024-02-01"}\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "last"),
+    [
+        ("orders.parquet", parquet(), "12.50"),
+        ("brackets[1].parquet", parquet(), "12.50"),
+        ("orders.ndjson", NDJSON, 12.5),
+        ("brackets[1].ndjson", NDJSON, 12.5),
+        ("byte_order_mark.ndjson", codecs.BOM_UTF8 + NDJSON, 12.5),
+    ],
+)
+def test_files_with_types_keep_them(landing, tmp_path, name, content, last):
+    (landing / name).write_bytes(content)
+    assert rows(source(landing), tmp_path / "scratch") == [("007", "2024-01-31", last), ("Müller", "2024-02-01", None)]
+
+
+MISTAKES = {
+    "more fields than the header": (
+        "a.csv",
+        b"id,day\n1,2\n3,4,5\n",
+        "a.csv: line 3 has 3 fields, the header has 2. Mend the line and deliver the file again, or correct "
+        "source.delimiter or source.quote in churn.toml.",
+    ),
+    "fewer fields than the header": (
+        "a.csv",
+        b"id,day,amount\n1,2,3\n4,5\n6,7,8\n",
+        "a.csv: line 3 has 2 fields, the header has 3. Mend the line and deliver the file again, or correct "
+        "source.delimiter or source.quote in churn.toml.",
+    ),
+    "cut in a line": (
+        "a.csv",
+        b"id,day,amount\n1,2,3\n4,5",
+        "a.csv: the file ends in the middle of line 3. Deliver the whole file again.",
+    ),
+    "cut in quotes": (
+        "a.csv",
+        b'id,day\n"1",2\n"3',
+        "a.csv: a quote in line 3 is never closed. Deliver the whole file if it was cut off; if quotes are plain "
+        'characters in it, set source.quote = "" in churn.toml.',
+    ),
+    "cut in a letter": (
+        "a.csv",
+        "id,day\nMü".encode()[:-1],
+        "a.csv: the text cannot be read as utf-8 ('utf-8' codec can't decode byte 0xc3 in position 0: unexpected end "
+        "of data). Deliver the whole file again if it was cut off, or set source.encoding in churn.toml to what it is "
+        "written in, such as cp1252.",
+    ),
+    "text after a quoted value": (
+        "a.csv",
+        b'id,day\n1,"a" b\n',
+        "a.csv: not readable (could not parse `\"a\" b` as dtype `str` at column 'day' (column number 2)). Deliver it "
+        "again or remove it from the source.",
+    ),
+    "empty": ("a.csv", b"", "a.csv: the file is empty. Deliver it again or remove it from the source."),
+    "blank": ("a.csv", b" \r\n\n", "a.csv: the file is empty. Deliver it again or remove it from the source."),
+    "a workbook": (
+        "a.csv",
+        b"PK\x03\x04\x14\x00",
+        "a.csv: this is a ZIP archive or an Excel workbook. Export it as CSV, or give it the ending of what it is.",
+    ),
+    "parquet called csv": (
+        "a.csv",
+        parquet(),
+        "a.csv: this is a Parquet file. Export it as CSV, or give it the ending of what it is.",
+    ),
+    "a cut archive": (
+        "a.csv.gz",
+        gzip.compress(TABLE.encode())[:-9],
+        "a.csv.gz: the archive is cut off or damaged. Deliver the whole file again.",
+    ),
+    "cut parquet": (
+        "a.parquet",
+        parquet()[:-20],
+        "a.parquet: not readable (parquet: File out of specification: The file must end with PAR1 or PARE). Deliver it "
+        "again or remove it from the source.",
+    ),
+    "cut ndjson": (
+        "a.ndjson",
+        NDJSON[:-9],
+        "a.ndjson: line 2 is where the file was cut off. Deliver the whole file again.",
+    ),
+    "a line that is no object": (
+        "a.ndjson",
+        NDJSON + b"7\n",
+        "a.ndjson: line 3 is no JSON object. Mend it and deliver the file again.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_a_damaged_file_is_refused_with_a_sentence(landing, tmp_path, name, content, sentence):
+    (landing / name).write_bytes(content)
+    with pytest.raises(DeliveryError) as refusal:
+        rows(source(landing), tmp_path / "scratch")
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("", ["2023/orders.csv", "2024/a/orders.ndjson", "2024/orders.csv.gz", "orders.parquet"]),
+        ("2024", ["a/orders.ndjson", "orders.csv.gz"]),
+        ("*.parquet", ["orders.parquet"]),
+        ("20*/orders.*", ["2023/orders.csv", "2024/orders.csv.gz"]),
+        ("2024/**/orders.*", ["a/orders.ndjson", "orders.csv.gz"]),
+        ("**/*.csv*", ["2023/orders.csv", "2024/orders.csv.gz"]),
+        ("2023/orders.csv", ["orders.csv"]),
+    ],
+)
+def test_a_folder_a_pattern_or_a_file_names_the_same_files_on_disk_and_in_a_store(
+    landing, object_store, path, expected
+):
+    for name in ["orders.parquet", "2023/orders.csv", "2024/orders.csv.gz", "2024/a/orders.ndjson", "2023/notes.txt"]:
+        put(landing, object_store, name, b"x")
+    for hidden in [".orders.csv", ".cache/orders.csv"]:
+        put(landing, object_store, hidden, b"x")
+    assert [file.name for file in source(landing / path).files()] == expected
+    assert [file.name for file in source(f"{object_store}/{path}").files()] == expected
+
+
+def put(landing: Path, store: str, name: str, content: bytes) -> None:
+    (landing / name).parent.mkdir(parents=True, exist_ok=True)
+    (landing / name).write_bytes(content)
+    from_url(store).put(name, content)
+
+
+def test_files_of_a_store_read_like_files_on_disk(landing, object_store, tmp_path):
+    put(landing, object_store, "2024/utf 16, packed.csv.gz", gzip.compress(TABLE.encode("utf-16")))
+    put(landing, object_store, "2024/orders.parquet", parquet())
+    put(landing, object_store, "orders.ndjson", NDJSON)
+    stored = rows(source(object_store), tmp_path / "scratch")
+    assert stored == rows(source(landing), tmp_path / "scratch")
+    assert len(stored) == 6
+
+
+def test_a_file_of_a_store_is_fetched_once(object_store, tmp_path):
+    store = from_url(object_store)
+    store.put("orders.csv", TABLE.encode())
+    (file,) = source(object_store).files()
+    first = source(object_store).read(file, tmp_path).collect()
+    store.delete("orders.csv")
+    assert source(object_store).read(file, tmp_path).collect().equals(first)
+
+
+def test_a_digest_follows_the_content_not_the_place_or_the_time(landing):
+    def digest(name: str, content: str, written: int) -> str:
+        (landing / name).write_text(content)
+        os.utime(landing / name, ns=(written, written))
+        return source(landing / name).files()[0].digest
+
+    first = digest("a.csv", TABLE, 1)
+    assert digest("a.csv", TABLE, 2) == digest("b.csv", TABLE, 3) == first
+    assert digest("a.csv", TABLE.replace("007", "008"), 4) != first
+
+
+def test_a_digest_in_a_store_follows_the_content(object_store):
+    def digest(content: bytes) -> str:
+        from_url(object_store).put("orders.csv", content)
+        return source(object_store).files()[0].digest
+
+    first = digest(TABLE.encode())
+    assert digest(TABLE.replace("007", "008").encode()) != first
+    assert digest(TABLE.encode()) == first
+
+
+ABSENT = {
+    "no folder": ("landing/none", "{path}: no such file or folder. Set source.path in churn.toml."),
+    "no such files": (
+        "landing",
+        "{path}: no file that ends in .csv, .csv.gz, .parquet, .ndjson. Set source.path in churn.toml.",
+    ),
+    "a pattern that names none": (
+        "landing/*.csv",
+        "{path}: no file that ends in .csv, .csv.gz, .parquet, .ndjson. Set source.path in churn.toml.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "sentence"), ABSENT.values(), ids=ABSENT)
+def test_a_source_without_files_is_refused_with_a_sentence(landing, tmp_path, path, sentence):
+    (landing / "notes.txt").write_text("nothing")
+    with pytest.raises(DeliveryError) as refusal:
+        source(tmp_path / path).files()
+    assert str(refusal.value) == sentence.format(path=tmp_path / path)
+
+
+S3 = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and, off Amazon, AWS_ENDPOINT_URL in the environment."
+UNREACHABLE = {
+    "empty bucket": (
+        "s3://shop/none",
+        {},
+        "s3://shop/none: no file that ends in .csv, .csv.gz, .parquet, .ndjson. Set source.path in churn.toml.",
+    ),
+    "no bucket": (
+        "s3://shoq/landing",
+        {},
+        f"s3://shoq/landing: the object store cannot be read (NoSuchBucket). Check source.path in churn.toml, and {S3}",
+    ),
+    "wrong secret": (
+        "s3://shop/landing",
+        {"AWS_SECRET_ACCESS_KEY": "another word"},
+        "s3://shop/landing: the object store cannot be read (SignatureDoesNotMatch). Check source.path in churn.toml, "
+        f"and {S3}",
+    ),
+    "no server": (
+        "s3://shop/landing",
+        {"AWS_ENDPOINT_URL": "http://127.0.0.1:9"},
+        "s3://shop/landing: the object store cannot be read (HTTP error: error sending request). Check source.path in "
+        f"churn.toml, and {S3}",
+    ),
+    "no account": (
+        "az://shop/landing",
+        {},
+        "az://shop/landing: the object store cannot be read (Account must be specified). Check source.path in "
+        "churn.toml, and AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY in the environment.",
+    ),
+    "no such store": (
+        "ftp://shop/landing",
+        {},
+        "ftp://shop/landing: files are read from a folder or from s3://, gs://, az://. Set source.path in churn.toml.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("url", "environment", "sentence"), UNREACHABLE.values(), ids=UNREACHABLE)
+def test_a_store_that_cannot_be_read_is_refused_with_a_sentence(object_store, monkeypatch, url, environment, sentence):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(DeliveryError) as refusal:
+        source(url).files()
+    assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sentence"),
+    [
+        ({"delimiter": ";;"}, "delimiter is ';;': it must be one ASCII character"),
+        ({"quote": "«"}, "quote is '«': it must be one ASCII character, or empty for none"),
+        ({"encoding": "utf-9"}, "encoding is 'utf-9': try utf-8, utf-16, cp1252 or latin-1"),
+    ],
+)
+def test_a_dialect_that_no_file_can_have_is_refused(dialect, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        Dialect(**dialect)

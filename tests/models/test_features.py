@@ -1,0 +1,348 @@
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from models import history
+from models.catalogue import FAMILIES, catalogue, meanings
+from models.features import FeatureRecipe, feature_names, features
+from models.history import MEASURES, blocks, measured
+from models.population import returns
+
+NIGHT = date(2024, 6, 30)
+ACTIVE, HORIZON = 15, 8
+RECIPE = FeatureRecipe(lookback_days=60, windows=(3, 7, 30))
+ALL = dict.fromkeys(MEASURES, pl.Int64())
+SCHEMA = {"customer_id": pl.String, "day": pl.Date} | dict.fromkeys(MEASURES, pl.Int64)
+
+Row = tuple[str, date, int, int, int, int | None, int | None, int, int | None]
+
+quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def table(rows: Sequence[Row]) -> pl.LazyFrame:
+    return pl.LazyFrame(rows, schema=SCHEMA, orient="row")
+
+
+def purchases(*days_ago: int, customer: str = "a", spend: int = 10_000) -> list[Row]:
+    """Days with one order of one line each, some days before the night."""
+    return [(customer, NIGHT - timedelta(days=d), 1, 1, 10_000, spend, 0, 0, 0) for d in days_ago]
+
+
+def known(days: pl.LazyFrame, nights: Sequence[date] = (NIGHT,), **more) -> pl.DataFrame:
+    settings = {"active_days": ACTIVE, "recipe": RECIPE, "horizon_days": HORIZON, "held": ALL} | more
+    return features(days, nights, **settings).collect()
+
+
+def rows(first: int, last: int, *, max_size: int = 25) -> st.SearchStrategy[list[Row]]:
+    """Days of a few customers, some twice, from `first` to `last` days after the night."""
+    money = st.integers(0, 10**9) | st.none()
+    one = st.tuples(
+        st.sampled_from(["ann", "bob", "Ôtto", "zoe"]),
+        st.integers(first, last).map(lambda after: NIGHT + timedelta(days=after)),
+        st.integers(0, 3), st.integers(0, 9), st.integers(0, 10**6), money, money, st.integers(0, 2), money,
+    )  # fmt: skip
+    return st.lists(one, max_size=max_size)
+
+
+def assert_future_changes_nothing(compute: Callable[[pl.LazyFrame], pl.DataFrame], *, shrink: bool = True) -> None:
+    """The law: whatever is computed as of the night is the same with any rows after it, and with none."""
+
+    @(quick if shrink else settings(quick, phases=[Phase.generate]))
+    @given(rows(-75, 0), rows(1, 40))
+    def law(past: list[Row], future: list[Row]) -> None:
+        assert_frame_equal(compute(table(past)), compute(table([*past, *future])))
+
+    law()
+
+
+def test_the_future_changes_no_feature() -> None:
+    assert_future_changes_nothing(lambda days: known(days, held=None))
+
+
+def test_the_law_catches_a_feature_that_reads_the_next_gap() -> None:
+    def leaky(days: pl.LazyFrame) -> pl.DataFrame:
+        later = (
+            days.filter(pl.col("day") > NIGHT, pl.col("orders") > 0).group_by("customer_id").agg(pl.col("day").min())
+        )
+        gap = (pl.col("day") - pl.col("night")).dt.total_days() + pl.col("recency_days")
+        return known(days).join(later.collect(), on="customer_id", how="left").with_columns(next_gap_days=gap)
+
+    with pytest.raises(AssertionError, match="next_gap_days|day"):
+        assert_future_changes_nothing(leaky, shrink=False)
+
+
+def test_the_law_catches_a_population_counted_beyond_the_night() -> None:
+    def leaky(days: pl.LazyFrame) -> pl.DataFrame:
+        later = NIGHT + timedelta(days=HORIZON)
+        packed = blocks(days, after=date(2020, 1, 1), until=later, measures={"orders": pl.Int64()})
+        return known(days, context={NIGHT: returns(packed, later, ACTIVE, HORIZON)})
+
+    with pytest.raises(AssertionError, match="_share"):
+        assert_future_changes_nothing(leaky, shrink=False)
+
+
+@quick
+@given(rows(-75, 5), st.randoms(use_true_random=False), st.integers(1, 4))
+def test_no_order_or_split_of_rows_changes_a_feature(past: list[Row], random, parts: int) -> None:
+    shuffled = random.sample(past, len(past))
+    split = pl.concat([table(shuffled[part::parts]) for part in range(parts)])
+    assert_frame_equal(known(table(past)), known(split))
+
+
+@quick
+@given(rows(-75, 0))
+def test_a_customer_is_described_without_a_look_at_the_others(past: list[Row]) -> None:
+    packed = blocks(table(past), after=date(2020, 1, 1), until=NIGHT, measures={"orders": pl.Int64()})
+    context = {NIGHT: returns(packed, NIGHT, ACTIVE, HORIZON)}
+    everybody = known(table(past), context=context)
+    for customer in ("ann", "bob"):
+        alone = table(past).filter(pl.col("customer_id") == customer)
+        assert_frame_equal(known(alone, context=context), everybody.filter(pl.col("customer_id") == customer))
+
+
+@quick
+@given(rows(-75, 10), st.sets(st.integers(-20, 10), min_size=1, max_size=4))
+def test_many_nights_at_once_are_each_night_alone(past: list[Row], offsets: set[int]) -> None:
+    nights = [NIGHT + timedelta(days=offset) for offset in offsets]
+    alone = [known(table(past), [night]) for night in sorted(nights)]
+    assert_frame_equal(known(table(past), nights), pl.concat(alone))
+
+
+@quick
+@given(past=rows(-75, 0))
+def test_blocks_of_any_size_give_the_same(past: list[Row]) -> None:
+    whole = known(table(past))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "BLOCK_ROWS", 2)
+        assert_frame_equal(known(table(past)), whole)
+
+
+@quick
+@given(rows(-75, 0))
+def test_features_are_float32_without_nan_or_infinity_in_the_order_of_the_catalogue(past: list[Row]) -> None:
+    result = known(table(past))
+    names = [feature.name for feature in catalogue(RECIPE, HORIZON)]
+    assert result.schema == {"night": pl.Date, "customer_id": pl.String} | dict.fromkeys(names, pl.Float32)
+    assert feature_names(result) == names
+    values = result.select(names).to_numpy().astype(np.float64)
+    assert np.isfinite(values[~result.select(pl.col(names).is_null()).to_numpy()]).all()
+    assert result.equals(result.sort("night", "customer_id"))
+
+
+ORACLE = """
+WITH d AS (
+  SELECT customer_id, day, sum(orders)::BIGINT orders, sum(lines)::BIGINT lines_, sum(spend)::BIGINT spend,
+         sum(refunds)::BIGINT refunds, sum(returns)::BIGINT returns_, sum(discount)::BIGINT discount,
+         sum(quantity)::BIGINT quantity
+  FROM days WHERE day > n.night - 60 AND day <= n.night GROUP BY ALL
+), g AS (
+  SELECT *, n.night - day AS age, CASE WHEN orders > 0 THEN day - lag(day) OVER (
+    PARTITION BY customer_id, orders > 0 ORDER BY day) END AS gap FROM d
+)
+SELECT customer_id,
+  min(age) FILTER (orders > 0) recency_days, max(age) FILTER (orders > 0) tenure_days,
+  count(*) FILTER (orders > 0) purchase_days, sum(orders) orders,
+  coalesce(sum(orders) FILTER (age < 3), 0) orders_3d, coalesce(sum(orders) FILTER (age < 7), 0) orders_7d,
+  coalesce(sum(orders) FILTER (age < 30), 0) orders_30d,
+  coalesce(sum(spend), 0) / 10000 spend, coalesce(sum(spend) FILTER (age < 3), 0) / 10000 spend_3d,
+  coalesce(sum(spend) FILTER (age < 7), 0) / 10000 spend_7d,
+  coalesce(sum(spend) FILTER (age < 30), 0) / 10000 spend_30d,
+  avg(gap) gap_mean_days, median(gap) gap_median_days, max(gap) gap_longest_days, arg_min(gap, age) gap_last_days,
+  min(age) FILTER (orders > 0) / median(gap) overdue_ratio,
+  sum(lines_) / sum(orders) lines_per_order, sum(returns_) / nullif(sum(lines_), 0) returns_share,
+  coalesce(sum(refunds), 0) / nullif(sum(spend), 0) refunds_share,
+  coalesce(sum(discount), 0) / nullif(sum(spend), 0) discount_share,
+  sum(quantity) / 10000 / sum(orders) quantity_per_order
+FROM g GROUP BY customer_id HAVING min(age) FILTER (orders > 0) < 15 ORDER BY customer_id
+"""
+
+
+@settings(quick, max_examples=40)
+@given(rows(-75, 5, max_size=60))
+def test_duckdb_computes_the_same(past: list[Row]) -> None:
+    days = table(past).collect()  # noqa: F841 - DuckDB reads it by its name
+    oracle = (
+        duckdb.sql(ORACLE.replace("n.night", f"DATE '{NIGHT}'"))
+        .pl()
+        .cast({pl.Decimal: pl.Float64, pl.Int64: pl.Float64})
+    )
+    oracle = oracle.with_columns(pl.col(pl.Float64).cast(pl.Float32))
+    assert_frame_equal(known(table(past)).select(oracle.columns), oracle, check_exact=True)
+
+
+@pytest.mark.parametrize(
+    ("ago", "counted"),
+    [(0, (1, 1, 1)), (2, (1, 1, 1)), (3, (0, 1, 1)), (6, (0, 1, 1)), (7, (0, 0, 1)), (29, (0, 0, 1)), (30, (0, 0, 0))],
+)
+def test_windows_are_half_open(ago: int, counted: tuple[int, int, int]) -> None:
+    result = known(table(purchases(ago)), active_days=60)
+    assert result.select("orders_3d", "orders_7d", "orders_30d").row(0) == counted
+    assert result["recency_days"].to_list() == [ago]
+
+
+@pytest.mark.parametrize(("ago", "is_active"), [(0, True), (14, True), (15, False), (-1, False)])
+def test_only_active_customers_are_described(ago: int, is_active: bool) -> None:
+    assert known(table(purchases(ago))).height == is_active
+
+
+def test_the_lookback_is_half_open_and_cuts_the_gap_across_its_edge() -> None:
+    result = known(table(purchases(60, 59, 9, 3)))
+    assert result.select("purchase_days", "tenure_days", "gap_longest_days", "orders").row(0) == (3, 59, 50, 3)
+
+
+def test_the_rhythm_of_a_customer() -> None:
+    # Gaps of 2, 4, 4 and 10 days, and a silence of 5.
+    result = known(table(purchases(25, 23, 19, 15, 5))).row(0, named=True)
+    expected = {
+        "gap_mean_days": 5.0,
+        "gap_median_days": 4.0,
+        "gap_spread_days": np.sqrt(12.0),
+        "gap_longest_days": 10.0,
+        "gap_last_days": 10.0,
+        "gap_recent_ratio": 6.0 / 5.0,
+        "overdue_ratio": 5.0 / 4.0,
+        "overdue_days": 0.0,
+        "gap_longer_share": 1 / 4,
+        "return_share": 1.0,
+    }
+    assert {name: result[name] for name in expected} == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_single_purchase_has_no_rhythm_but_a_chance_to_return() -> None:
+    others = [row for day in (19, 20, 21, 22) for row in purchases(day, customer=f"c{day}")]
+    back = [*purchases(2, customer="c19"), *purchases(3, customer="c20")]
+    result = known(table([*others, *back, *purchases(3, customer="new")])).filter(pl.col("customer_id") == "new")
+    rhythm = [f.name for f in catalogue(RECIPE, HORIZON) if f.family == "rhythm"]
+    assert result.select(rhythm).row(0) == (None,) * len(rhythm)
+    assert result["population_return_share"].item() == 0.5
+    assert result["return_chance"].item() == pytest.approx(result["similar_return_share"].item())
+
+
+def test_the_chance_to_return_weighs_own_gaps_with_similar_customers() -> None:
+    result = known(table(purchases(36, 33, 17, 5))).row(0, named=True)
+    # Of the gaps 3, 16 and 12, two outlast the silence of 5 days; 12 ends within the next 8.
+    assert result["return_chance"] == pytest.approx((1 + 2 * result["similar_return_share"]) / (2 + 2))
+
+
+def test_what_the_customer_bought_a_year_ago_in_the_coming_season() -> None:
+    ago = [364, 360, 358, 357, 356, 0]
+    result = features(table(purchases(*ago)), [NIGHT], active_days=90, horizon_days=HORIZON).collect()
+    # A year ago the eight days up to 357 days before the night were those that lie ahead now.
+    assert result["orders_season"].to_list() == [4]
+
+
+def test_trends_compare_a_window_with_the_one_before() -> None:
+    recipe = FeatureRecipe(lookback_days=90, windows=(30,))
+    result = known(table(purchases(1, 31, 32, 33)), recipe=recipe)
+    assert result.select("orders_trend_30d", "spend_trend_30d").row(0) == (-0.5, -0.5)
+
+
+def test_a_measure_that_the_source_lacks_drops_its_features_and_no_others() -> None:
+    bare = [(c, d, o, n, 0, None, None, 0, None) for c, d, o, n, *_ in purchases(1, 9)]
+    result = known(table(bare), held=None)
+    assert "spend" not in result.columns
+    families = {f.name: f.family for f in catalogue(RECIPE, HORIZON)}
+    assert {families[name] for name in feature_names(result)} == set(FAMILIES) - {
+        "money",
+        "returns",
+        "discounts",
+        "calendar",
+    }
+    assert feature_names(known(table(purchases(1, 9)), held=None)).count("spend") == 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_recipe_switches_families(family: str) -> None:
+    recipe = FeatureRecipe(families=(family,))
+    names = feature_names(
+        features(table(purchases(1)), [NIGHT], active_days=30, recipe=recipe, horizon_days=90, held=ALL)
+    )
+    assert names == [f.name for f in catalogue(FeatureRecipe(), 90) if f.family == family]
+    assert names
+
+
+def test_every_feature_has_a_meaning_of_its_own() -> None:
+    names = [feature.name for feature in catalogue(FeatureRecipe(), 90)]
+    assert len(names) == len(set(names)) == len(set(meanings().values()))
+    assert list(meanings()) == names
+
+
+def test_a_projection_and_a_filter_give_the_same_values() -> None:
+    days = table([*purchases(1, 4, 9), *purchases(2, 30, customer="b")])
+    lazy = features(days, [NIGHT, NIGHT - timedelta(days=3)], active_days=ACTIVE, recipe=RECIPE, horizon_days=HORIZON)
+    whole = lazy.collect()
+    for name in feature_names(whole):
+        assert_frame_equal(lazy.select(name, "night").collect(), whole.select(name, "night"))
+    is_b = pl.col("customer_id") == "b"
+    assert_frame_equal(lazy.filter(is_b).select("spend").collect(), whole.filter(is_b).select("spend"))
+    assert_frame_equal(lazy.head(3).collect(), whole.head(3))
+
+
+def test_nobody_gives_an_empty_table_with_all_columns() -> None:
+    result = known(table([]))
+    assert result.shape == (0, 2 + len(catalogue(RECIPE, HORIZON)))
+
+
+def test_measures_are_held_when_any_row_has_one() -> None:
+    days = table([("a", NIGHT, 1, 0, 0, None, 70_000, -1, 0), ("b", NIGHT, 2, 0, 0, 3, None, 0, 0)])
+    assert measured(days) == {"orders": pl.Int8, "spend": pl.Int8, "refunds": pl.Int32, "returns": pl.Int8}
+
+
+def test_one_thread_and_four_write_the_same_bytes(tmp_path: Path) -> None:
+    code = """
+import sys, polars as pl, numpy as np
+from datetime import date
+from models.features import features
+n, rng = 300_000, np.random.default_rng(3)
+ones = {name: rng.integers(0, 1000, n) for name in ("lines", "quantity", "spend", "refunds", "returns", "discount")}
+ids = pl.Series(rng.integers(0, 20_000, n)).cast(pl.String)
+days = pl.DataFrame({"customer_id": ids, "day": pl.Series(rng.integers(19_000, 19_800, n)).cast(pl.Date),
+                     "orders": rng.integers(0, 2, n)} | ones)
+nights = [date(2024, 1, 31), date(2024, 2, 29)]
+features(days.lazy(), nights, active_days=90, horizon_days=30).collect().write_ipc(sys.argv[1])
+"""
+    digests = []
+    for threads in ("1", "4"):
+        file = tmp_path / threads
+        environment = os.environ | {"POLARS_MAX_THREADS": threads, "PYTHONPATH": "."}
+        root = Path(__file__).parents[2]
+        subprocess.run([sys.executable, "-c", code, file], check=True, env=environment, cwd=root)
+        digests.append(hashlib.sha256(file.read_bytes()).hexdigest())
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"windows": (30, 7)}, "windows are"),
+        ({"windows": ()}, "windows are"),
+        ({"windows": (0, 7)}, "windows are"),
+        ({"lookback_days": 300}, "shorter than the window of 365"),
+        ({"families": ("money", "astrology")}, "astrology"),
+    ],
+)
+def test_a_recipe_that_cannot_be_computed_is_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        FeatureRecipe(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("nights", "active_days", "message"), [((), 30, "nights is empty"), ((NIGHT,), 61, "active_days is 61")]
+)
+def test_a_question_that_cannot_be_answered_is_refused(
+    nights: tuple[date, ...], active_days: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        known(table([]), nights, active_days=active_days)
