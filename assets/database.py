@@ -1,6 +1,7 @@
 """Transactions from a database: a night asks for what arrived since the last one, and for nothing else."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,28 +12,16 @@ from typing import Any
 
 import polars as pl
 
+from assets.postgresql import MOMENTS, NUMBERS, TEXTS, connected, quoted, readable
 from models.definition import ChurnDefinition
 from models.deliveries import numbered
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
 
 URL_VARIABLE = "CHURN__SOURCE__URL"
 
-_MOMENTS = {"date", "timestamp", "timestamptz"}
-_DECIMALS = {"numeric", "money"}
-_NUMBERS = {"int2", "int4", "int8", "float4", "float8"} | _DECIMALS
-_TEXTS = {"text", "varchar", "bpchar"}
-_READABLE = (
-    {name: _MOMENTS | _TEXTS for name in ("timestamp", "contract_until")}
-    | {name: _NUMBERS | _TEXTS for name in ("amount", "quantity", "unit_price", "discount")}
+_READ_FROM = dict.fromkeys(("timestamp", "contract_until"), MOMENTS | TEXTS) | dict.fromkeys(
+    ("amount", "quantity", "unit_price", "discount"), NUMBERS | TEXTS
 )
-_CONNECTING = {
-    "could not translate host name": "Correct the host in {variable}.",
-    "Connection refused": "Start the server, or correct host and port in {variable}.",
-    "timeout expired": "Start the server, or correct host and port in {variable}.",
-    "password": "Correct user and password in {variable}; reserved characters are percent-encoded, @ as %40.",
-    "role": "Correct the user in {variable}.",
-    "database": "Correct the database in {variable}.",
-}
 
 
 @dataclass(frozen=True)
@@ -46,7 +35,7 @@ class DatabaseSource:
         table: Name of a table or view, with its schema where it is not on the search path.
         query: A SELECT, in place of a table.
         arrived_column: When a row arrived: a date, timestamp or timestamptz. Without it a row counts as arrived when
-            it happened, so that one which comes later than the night of its day is never seen.
+            it happened, so that one which comes after the night of its day is never seen.
 
     """
 
@@ -77,7 +66,7 @@ class DatabaseSource:
         """What stands after FROM."""
         if self.query is not None:
             return f"(\n{self.query.strip().rstrip(';')}\n) AS delivery"
-        return ".".join(_quoted(part) for part in self.name.split("."))
+        return ".".join(map(quoted, self.name.split(".")))
 
 
 def read_database(
@@ -92,12 +81,12 @@ def read_database(
         definition: Gives the zone whose midnights divide the days.
         night: As-of date.
         manifest: What earlier nights took in.
-        scratch: Folder that holds the rows, sorted by all their columns so that a night's bytes do not depend on the
-            order in which the database gives them. It has to stay as long as the frame is used.
+        scratch: Folder for the rows, sorted by all their columns, so that a night's bytes do not depend on the order in
+            which the database gives them. It has to stay as long as the frame is used.
 
     Yields:
-        The night's line in the manifest (with `arrived_from` and `arrived_until`, the half-open span in UTC, the former
-        null on the first night), and its rows.
+        The night's line in the manifest, with the span of arrival in UTC (`arrived_from`, null on the first night, is
+        part of it, `arrived_until` is not), and its rows.
 
     Raises:
         DeliveryError: If the database cannot be reached or read, or lacks a column.
@@ -106,98 +95,85 @@ def read_database(
     last = manifest.filter(pl.col("source_file") == source.name)["night"].max()
     after = last if isinstance(last, date) else None
     path = scratch / f"{night}.parquet"
-    with _connected(source) as cursor:
-        cursor.execute(_select(source, _types(source, cursor), after=after, night=night, definition=definition))
-        arrived = pl.scan_arrow_c_stream(cursor.fetch_arrow())
-        arrived.sort(pl.all()).sink_parquet(path, row_group_size=122_880)
+    with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
+        cursor.execute(_select(source, _types(source, cursor), definition, after=after, night=night))
+        pl.scan_arrow_c_stream(cursor.fetch_arrow()).sort(pl.all()).sink_parquet(path, row_group_size=122_880)
     rows = pl.scan_parquet(path)
     count = rows.select(pl.len()).collect().item()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    line = {
-        "night": night,
-        "source_file": source.name,
-        "digest": digest,
-        "size": path.stat().st_size,
-        "rows": count,
-        "due": count,
-        "later": 0,
-        "arrived_from": after and _end(after, definition).astimezone(UTC),
-        "arrived_until": _end(night, definition).astimezone(UTC),
-    }
+    line = {"night": night, "source_file": source.name, "digest": digest, "size": path.stat().st_size}
+    span = {"arrived_from": after and _end(after, definition), "arrived_until": _end(night, definition)}
     read = canonical(rows, source.columns, source.reading, timezone=definition.timezone, file=source.name)
-    yield line, numbered(read)
+    yield line | {"rows": count, "due": count, "later": 0} | span, numbered(read)
 
 
 def _end(night: date, definition: ChurnDefinition) -> datetime:
-    return datetime.combine(night + timedelta(days=1), time(), definition.zone)
+    return datetime.combine(night + timedelta(days=1), time(), definition.zone).astimezone(UTC)
 
 
 def _types(source: DatabaseSource, cursor: Any) -> dict[str, str]:
-    """PostgreSQL's name for the type of each column."""
-    schema = cursor.adbc_execute_schema(f"SELECT * FROM {source.relation}")  # noqa: S608 (its parts are quoted)
+    schema = cursor.adbc_execute_schema(f"SELECT * FROM {source.relation}")  # noqa: S608 (names are quoted)
     return {column.name: column.metadata[b"POSTGRESQL:type"].decode() for column in schema}
 
 
 def _select(
-    source: DatabaseSource, types: dict[str, str], *, after: date | None, night: date, definition: ChurnDefinition
+    source: DatabaseSource, types: dict[str, str], definition: ChurnDefinition, *, after: date | None, night: date
 ) -> str:
     found = resolve(list(types), source.columns, file=source.name)
     for column, own in found.items():
-        if types[own] not in _READABLE.get(column, {types[own]}):
+        if types[own] not in _READ_FROM.get(column, {types[own]}):
             raise DeliveryError(
-                f"{source.name}: column {own!r} is of type {types[own]}, which cannot be read as {column}. Cast it in "
+                f"{source.name}: column {own!r} is of type {types[own]} and cannot be read as {column}. Cast it in "
                 "source.query, or correct source.columns in churn.toml."
             )
-    watermark = source.arrived_column or found["timestamp"]
-    if watermark not in types:
-        near = get_close_matches(watermark, types, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else f" It has: {', '.join(map(repr, types))}."
-        raise DeliveryError(f"{source.name}: no column {watermark!r}.{hint} Set source.arrived_column in churn.toml.")
-    if types[watermark] not in _MOMENTS:
+    arrived = source.arrived_column or found["timestamp"]
+    if arrived not in types:
+        near = get_close_matches(arrived, types, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"It has: {', '.join(map(repr, types))}."
+        raise DeliveryError(f"{source.name}: no column {arrived!r}. {hint} Set source.arrived_column in churn.toml.")
+    if types[arrived] not in MOMENTS:
         raise DeliveryError(
-            f"{source.name}: column {watermark!r} is of type {types[watermark]}, but what arrived by a night is told by a "
-            "date or timestamp. Set source.arrived_column to such a column, or cast it in source.query."
+            f"{source.name}: column {arrived!r} is of type {types[arrived]} and cannot tell what arrived by a night. "
+            "Set source.arrived_column to a date or timestamp, or cast it in source.query."
         )
 
-    def literal(night: date) -> str:
-        end = _end(night, definition)
-        return f"timestamptz '{end.isoformat()}'" if types[watermark] == "timestamptz" else f"timestamp '{end:%F %T}'"
+    def midnight(night: date) -> str:
+        if types[arrived] == "timestamptz":
+            return f"timestamptz '{_end(night, definition).isoformat()}'"
+        return f"timestamp '{night + timedelta(days=1)}'"
 
-    column = _quoted(watermark)
-    span = f"{column} < {literal(night)}"
-    span += f" OR {column} IS NULL" if after is None else f" AND {column} >= {literal(after)}"
-    columns = ", ".join(f"{_read(own, types[own])} AS {_quoted(own)}" for own in sorted(set(found.values())))
-    return f"SELECT {columns} FROM {source.relation} WHERE {span}"  # noqa: S608 (its parts are quoted)
-
-
-def _read(column: str, type_: str) -> str:
-    """A column as a type that Arrow has; endless dates become the last and the first that a calendar shows."""
-    quoted = _quoted(column)
-    if type_ in _MOMENTS:
-        last, first = (f"{type_} '{day}'" for day in ("9999-12-30", "0001-01-02"))
-        return f"CASE WHEN {quoted} > {last} THEN {last} WHEN {quoted} < {first} THEN {first} ELSE {quoted} END"
-    if type_ in _DECIMALS:
-        return f"{quoted}::numeric::float8"
-    return quoted if type_ in _NUMBERS | _TEXTS else f"{quoted}::text"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    span = f"{quoted(arrived)} < {midnight(night)}"
+    span += f" OR {quoted(arrived)} IS NULL" if after is None else f" AND {quoted(arrived)} >= {midnight(after)}"
+    columns = ", ".join(readable(own, types[own]) for own in sorted(set(found.values())))
+    return f"SELECT {columns} FROM {source.relation} WHERE {span}"  # noqa: S608 (names are quoted)
 
 
 @contextmanager
-def _connected(source: DatabaseSource) -> Iterator[Any]:
+def _explained(source: DatabaseSource, cursor: Any) -> Iterator[None]:
     from adbc_driver_manager import Error
-    from adbc_driver_postgresql import dbapi
 
-    patience = "" if "connect_timeout" in source.url else f"{'&' if '?' in source.url else '?'}connect_timeout=10"
     try:
-        connection = dbapi.connect(source.url + patience, autocommit=True)
-    except Error as error:
-        raise DeliveryError(_unreachable(str(error))) from None
-    with connection, connection.cursor() as cursor:
-        try:
-            yield cursor
-        except (Error, pl.exceptions.ComputeError) as error:
-            raise DeliveryError(_refused(source, error, cursor)) from None
+        yield
+    except (Error, pl.exceptions.ComputeError) as error:
+        state, answer = getattr(error, "sqlstate", None), re.search(r"ERROR:\s+(.+)", str(error))
+        reason = answer[1] if answer else str(error).splitlines()[0]
+        if source.query is not None:
+            sentence = f"source.query fails: {reason}. Correct it in churn.toml."
+        elif state == "42P01":
+            sentence = f"{source.name}: the database has no such table.{_hint(source.name, cursor)}"
+        elif state == "42501":
+            sentence = f"{source.name}: {reason}. Grant SELECT on it to the user in {URL_VARIABLE}."
+        else:
+            sentence = f"{source.name}: {reason}. Correct the table, or read it by a source.query."
+        raise DeliveryError(sentence) from None
+
+
+def _hint(table: str, cursor: Any) -> str:
+    cursor.execute(
+        "SELECT table_schema || '.' || table_name FROM information_schema.tables "
+        "WHERE table_schema NOT IN ('pg_catalog', 'information_schema')"
+    )
+    known = [name for (full,) in cursor.fetchall() for name in (full, full.partition(".")[2])]
+    near = get_close_matches(table, known, n=1)
+    return (f" Did you mean {near[0]!r}?" if near else "") + " Set source.table in churn.toml."

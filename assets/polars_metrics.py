@@ -170,8 +170,8 @@ def _repeated(question: Question) -> Query:
     Equal keys have equal hashes, so sorting 64-bit hashes and comparing neighbours leaves few candidates; only those
     are grouped by the real key.
     """
-    rows = question.data.frame.filter(question.considered).select(question.names)
-    fingerprint = pl.struct(question.names).hash().alias(_FINGERPRINT)
+    frame, names = question.data.frame, question.names
+    fingerprint = pl.struct(names).hash().alias(_FINGERPRINT)
 
     def count(hashes: pl.DataFrame) -> int:
         ordered = hashes.to_series().sort()
@@ -179,19 +179,19 @@ def _repeated(question: Question) -> Query:
         if candidates.is_empty():
             return 0
         keys = (
-            rows.with_columns(fingerprint)
+            frame.filter(question.considered)
+            .select(*names, fingerprint)
             .join(candidates.to_frame().lazy(), on=_FINGERPRINT, how="semi")
-            .group_by(question.names)
+            .group_by(names)
             .len("rows")
             .filter(pl.col("rows") > 1)
             .collect(engine="streaming")
         )
-        question.data.repeated[question.metric.metric_domain_kwargs_id] = (
-            keys.select(question.names).sort(question.names).head(_SAMPLE)
-        )
+        question.data.repeated[question.metric.metric_domain_kwargs_id] = keys.select(names).sort(names).head(_SAMPLE)
         return int(keys["rows"].sum())
 
-    return Query(rows.select(fingerprint), count)
+    # No row is filtered out: rows that do not count have no hash, and null equals no neighbour.
+    return Query(frame.select(pl.when(question.considered).then(fingerprint)), count)
 
 
 def _repeated_sample(question: Question) -> list[Any]:

@@ -38,12 +38,11 @@ def at_risk_segments(
     night = as_night(context.partition_key)
     earlier = [past for past in lake.nights("at_risk_segments") if past < night]
     rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
-    scorer = tracking.load(churn_scores["model_version"].first()) if churn_scores.height else None
     return segments_of(
         churn_scores,
         customer_features,
-        scorer.contributions,
-        lake.scan("at_risk_segments", [past for past in earlier if past >= rested or past == earlier[-1]]).collect(),
+        lambda at_risk: tracking.load(churn_scores["model_version"].first()).contributions(at_risk),
+        lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect(),
         night=night,
         tiers=tiers,
         worth=worth,

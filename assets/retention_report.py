@@ -65,7 +65,7 @@ def retention_report(
         gate=model["verdict"],
         settled=newest_settled(settled_outcomes, live_performance, churn.horizon_days),
         places={
-            "table": crm.database,
+            "table": crm.address,
             "files": f"{crm.exports}/{night}",
             "this report": str(reports.page(night)),
             "models and runs": "churn ui",

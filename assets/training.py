@@ -4,7 +4,7 @@ import hashlib
 import json
 import subprocess
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from io import BytesIO
 from typing import Literal
 
@@ -54,7 +54,7 @@ def churn_model(
     night, auto = as_night(context.partition_key), config.due == "auto"
     if auto and night in lake.nights("churn_model"):
         return lake.scan("churn_model", [night]).collect()
-    serving = tracking.champion(night)
+    serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
         return pinned(night, serving, "No challenger was due.")
     context.log.info("training a challenger, once to be judged and once to serve")

@@ -35,6 +35,7 @@ class FeatureRecipe:
         lookback_days: how far back a night looks at all.
         windows: lengths in days of the windows in which orders and spend are counted.
         families: the families that are computed, of `FAMILIES`.
+
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -65,6 +66,7 @@ class Feature:
         family: one of `FAMILIES`.
         meaning: plain words with the unit.
         value: formula over the figures of the night; unknown is null.
+
     """
 
     name: str
@@ -83,6 +85,7 @@ def catalogue(recipe: FeatureRecipe, horizon_days: int | None = None) -> list[Fe
     Args:
         recipe: families, windows, lookback.
         horizon_days: length of the outcome window; without it the features that need one are left out.
+
     """
     features = [*_purchases(recipe), *_rhythm(), *_trends(recipe), *_habits(recipe)]
     if horizon_days is not None:
@@ -210,8 +213,7 @@ def _outlook(recipe: FeatureRecipe, horizon: int) -> Iterator[Feature]:
     yield Feature(
         "return_share",
         "rhythm",
-        "of the earlier breaks longer than the present one, the share that ended within another "
-        f"{horizon} days",
+        f"of the earlier breaks longer than the present one, the share that ended within another {horizon} days",
         _ratio(ended, longer),
     )
     yield Feature(

@@ -31,6 +31,7 @@ def customer_days(transactions: pl.LazyFrame) -> pl.LazyFrame:
 
     Raises:
         polars.exceptions.InvalidOperationError: at collection, when a value is too large for 64 bits.
+
     """
     bought = ~pl.col("is_return")
     has_id = pl.col("transaction_id").is_not_null()

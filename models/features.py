@@ -50,6 +50,7 @@ def features(
 
     Raises:
         ValueError: When there is no night, or active_days reaches beyond the lookback.
+
     """
     recipe = recipe or FeatureRecipe()
     if not nights:
@@ -76,7 +77,7 @@ def features(
             if "similar_share" in names or "population_share" in names:
                 standing = context[night] if context else returns(packed, night, active_days, horizon)
             for block, order in zip(packed, orders, strict=False):
-                rows = snapshot(block, order, standing, night, reach, names)
+                rows = snapshot(block, night, reach, names, order=order, context=standing)
                 rows = rows.select(*KEY, *(feature.value.cast(pl.Float32).alias(feature.name) for feature in wanted))
                 rows = rows if columns is None else rows.select(columns)
                 rows = (rows if predicate is None else rows.filter(predicate)).slice(0, limit)

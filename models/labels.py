@@ -23,6 +23,7 @@ def labels(days: pl.LazyFrame, nights: Sequence[date], horizon_days: int) -> pl.
 
     Raises:
         ValueError: when there is no night, or the horizon is not at least one day.
+
     """
     if not nights or horizon_days < 1:
         raise ValueError(f"labels need a night and a horizon of at least 1 day, not {nights!r}, {horizon_days}")

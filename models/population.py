@@ -24,6 +24,7 @@ def active(days: pl.LazyFrame, nights: Sequence[date], active_days: int) -> pl.L
 
     Raises:
         ValueError: when there is no night, or active_days is less than one.
+
     """
     if not nights or active_days < 1:
         raise ValueError(f"active needs a night and at least 1 active day, not {nights!r}, {active_days}")
@@ -43,6 +44,7 @@ def histories(days: pl.LazyFrame, night: date, lookback_days: int) -> pl.LazyFra
 
     Returns:
         customer_id, purchase_days (Int64, distinct days), first_day, last_day (Date), sorted by customer_id.
+
     """
     return (
         days.filter(BOUGHT, pl.col("day") > night - timedelta(days=lookback_days), pl.col("day") <= night)
@@ -67,6 +69,7 @@ class Returns:
     Attributes:
         customers: Active customers when the horizon began, by band of recency and band of frequency.
         returned: Those of them with a purchase day within it.
+
     """
 
     customers: Ints

@@ -20,7 +20,7 @@ def by_length(block: Block) -> NDArray[np.int32]:
 
 
 def gaps(
-    block: Block, order: NDArray[np.int32], who: Ints, first: Ints, end: Ints, silence: Ints, horizon: int
+    block: Block, order: NDArray[np.int32], who: Ints, *, first: Ints, end: Ints, silence: Ints, horizon: int
 ) -> dict[str, NDArray[Any]]:
     """Figures on the gaps between the purchase days [first, end) of some customers of a block.
 
@@ -38,6 +38,7 @@ def gaps(
         gap_recent_count, at most three), gap_middle (sum of the two in the middle), gap_longest,
         gap_longer (how many were longer than the silence) and gap_ended (how many of these had
         ended `horizon` days later); all 0 for a customer without gaps.
+
     """
     day = block.purchases()
     gap = np.diff(day, prepend=0)
@@ -52,7 +53,8 @@ def gaps(
 
     def longer(than: Ints) -> Ints:
         above = running(ranked > np.repeat(than, count))
-        return above[high] - above[high - count]
+        found: Ints = above[high] - above[high - count]
+        return found
 
     squares, still = running(gap**2), longer(silence)
     return {

@@ -96,7 +96,7 @@ def performance(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> pl.DataFram
     rows = []
     for (night,), customers in outcomes.group_by("night", maintain_order=True):
         churned = customers["churned"].to_numpy()
-        for scorer, column in {SERVED: "churn_probability"} | {name: name for name in MODELS}.items():
+        for scorer, column in ((SERVED, "churn_probability"), *zip(MODELS, MODELS, strict=True)):
             if customers[column].null_count() == 0:
                 figures = evaluate(churned, customers[column].to_numpy(), recipe)
                 rows += [(night, scorer, figure, value) for figure, value in figures.items()]

@@ -22,6 +22,7 @@ class Reach:
         active_days: A purchase day within these makes a customer active.
         lookback_days: Nothing older is seen.
         horizon_days: Days ahead that the question is about; 0 where nothing depends on it.
+
     """
 
     active_days: int
@@ -31,25 +32,27 @@ class Reach:
 
 def snapshot(
     block: Block,
-    order: NDArray[np.int32] | None,
-    context: Returns | None,
     night: date,
     reach: Reach,
     names: Collection[str],
+    *,
+    order: NDArray[np.int32] | None,
+    context: Returns | None,
 ) -> pl.DataFrame:
     """Figures on the active customers of a block as of a night.
 
     Args:
         block: Customers with their days.
-        order: `models.rhythm.by_length` of the block, where figures on gaps are wanted.
-        context: How many customers of what standing came back, where those figures are wanted.
         night: As-of day.
         reach: How far it looks.
-        names: `<measure>:<days>` for each sum that is wanted; others are given in any case.
+        names: `<measure>:<days>` for each sum that is wanted; other names are passed over.
+        order: `models.rhythm.by_length` of the block, where figures on gaps are wanted.
+        context: How many customers of what standing came back, where those figures are wanted.
 
     Returns:
         night, customer_id, recency and tenure (days), the sums (Int64, units of `customer_days`), the
         figures of `models.rhythm.gaps`, population_share and similar_share.
+
     """
     sums = {name: name.split(":") for name in names if ":" in name}
     lengths = {0, reach.active_days, reach.lookback_days, *(int(length) for _, length in sums.values())}
@@ -63,7 +66,7 @@ def snapshot(
     recency = today - day[end - 1]
     figures: dict[str, NDArray[Any]] = {"recency": recency, "tenure": today - day[first]}
     if order is not None:
-        figures |= gaps(block, order, who, first, end, recency, reach.horizon_days)
+        figures |= gaps(block, order, who, first=first, end=end, silence=recency, horizon=reach.horizon_days)
     if context is not None:
         figures["population_share"] = np.full(len(who), context.share())
         figures["similar_share"] = context.similar(recency, end - purchase_days[at[reach.active_days]])
@@ -71,5 +74,7 @@ def snapshot(
         total = purchase_days if measure == "purchase_days" else running(block.values[measure])
         now = total[at[0]]
         figures |= {name: now - total[at[int(length)]] for name, (of, length) in sums.items() if of == measure}
-    key = pl.DataFrame({"customer_id": block.customers.gather(who)}).select(night=pl.lit(night), customer_id="customer_id")
+    key = pl.DataFrame({"customer_id": block.customers.gather(who)}).select(
+        night=pl.lit(night), customer_id="customer_id"
+    )
     return key.hstack(pl.DataFrame(figures))

@@ -117,6 +117,18 @@ def settle(night: Night = None, config: Config = None) -> None:
     raise typer.Exit(launch("settlement", parse_night(night, settings)))
 
 
+@app.command("init")
+def write_settings(
+    source: Annotated[str, typer.Argument(help="A folder, file or glob of transactions.")],
+    config: Annotated[Path, typer.Option(help="The settings to write.")] = Path("churn.toml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite settings that exist.")] = False,
+) -> None:
+    """Look at your transactions and write settings for them."""
+    from pipelines.init import init
+
+    raise typer.Exit(init(source, target=config, force=force))
+
+
 @app.command("settings")
 def show_settings() -> None:
     """Print every setting with its default and meaning, as Markdown."""

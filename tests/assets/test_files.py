@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -26,9 +27,9 @@ def source(path: object, **dialect: str) -> FileSource:
     return FileSource(str(path), COLUMNS, dialect=Dialect(**dialect))
 
 
-def rows(files: FileSource, scratch: Path) -> list[tuple[object, ...]]:
+def rows(files: FileSource, scratch: Path) -> list[tuple[Any, ...]]:
     scratch.mkdir(exist_ok=True)
-    read = []
+    read: list[tuple[Any, ...]] = []
     for file in files.files():
         with readable(file.name):
             read += files.read(file, scratch).collect().rows()

@@ -4,7 +4,6 @@ from datetime import date, datetime
 from importlib import import_module
 
 import great_expectations as gx
-import pandas as pd
 import polars as pl
 import pytest
 from great_expectations.data_context.types.base import ProgressBarsConfig
@@ -14,6 +13,7 @@ import assets.polars_engine  # noqa: F401 (registers the engine)
 from assets.polars_metrics import sample
 
 gxe = import_module("great_expectations.expectations")
+pd = import_module("pandas")
 
 COLUMNS = {
     "id": ["A1", "A1", "B2", None, "C3", "c"],

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import polars as pl
 from hypothesis import given, settings
@@ -7,26 +7,27 @@ from polars.testing import assert_frame_equal
 
 from models.customer_days import CustomerDay, customer_days
 
-LINES = {
-    "customer_id": pl.String,
-    "timestamp": pl.Datetime("us", "UTC"),
-    "day": pl.Date,
-    "transaction_id": pl.String,
-    "quantity": pl.Float64,
-    "amount": pl.Float64,
-    "discount": pl.Float64,
-    "is_return": pl.Boolean,
-}
+LINES = pl.Schema(
+    {
+        "customer_id": pl.String(),
+        "timestamp": pl.Datetime("us", "UTC"),
+        "day": pl.Date(),
+        "transaction_id": pl.String(),
+        "quantity": pl.Float64(),
+        "amount": pl.Float64(),
+        "discount": pl.Float64(),
+        "is_return": pl.Boolean(),
+    }
+)
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
 
+Line = tuple[str, date, int, str | None, float | None, float | None, float | None, bool]
 
-def lines(*rows: tuple[object, ...]) -> pl.LazyFrame:
+
+def lines(*rows: Line) -> pl.LazyFrame:
     """Rows of (customer, day, hour, order, quantity, amount, discount, is_return)."""
-    return pl.LazyFrame(
-        [(c, datetime(d.year, d.month, d.day, h, tzinfo=UTC), d, *rest) for c, d, h, *rest in rows],  # type: ignore[attr-defined, call-overload]
-        schema=LINES,
-        orient="row",
-    )
+    moments = [(who, datetime.combine(day, time(hour), UTC), day, *rest) for who, day, hour, *rest in rows]
+    return pl.LazyFrame(moments, schema=LINES, orient="row")
 
 
 def test_adds_up_a_day_of_purchases_and_returns_in_ten_thousandths() -> None:
@@ -88,6 +89,6 @@ AMOUNTS = st.floats(-1e6, 1e6).map(lambda x: round(x, 4)) | st.none()
     ),
     st.randoms(use_true_random=False),
 )
-def test_no_order_of_rows_changes_a_sum(rows: list[tuple[object, ...]], random) -> None:
+def test_no_order_of_rows_changes_a_sum(rows: list[Line], random) -> None:
     shuffled = random.sample(rows, len(rows))
     assert_frame_equal(customer_days(lines(*rows)).collect(), customer_days(lines(*shuffled)).collect())

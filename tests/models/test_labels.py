@@ -6,15 +6,13 @@ import pytest
 from models.labels import labels
 
 NIGHT = date(2024, 6, 30)
-DAYS = {"customer_id": pl.String, "day": pl.Date, "orders": pl.Int64, "spend": pl.Int64, "refunds": pl.Int64}
+DAYS = {"customer_id": pl.String, "day": pl.Date, "orders": pl.Int64, "spend": pl.Float64, "refunds": pl.Float64}
 
 
 def days(*rows: tuple[str, int, int, float | None, float | None]) -> pl.LazyFrame:
     """Rows of (customer, days after the night, orders, spend, refunds) in currency units."""
-    money = lambda x: None if x is None else round(x * 10_000)  # noqa: E731
-    return pl.LazyFrame(
-        [(c, NIGHT + timedelta(days=d), o, money(s), money(r)) for c, d, o, s, r in rows], schema=DAYS, orient="row"
-    )
+    frame = pl.LazyFrame([(c, NIGHT + timedelta(days=d), *rest) for c, d, *rest in rows], schema=DAYS, orient="row")
+    return frame.with_columns((pl.col("spend", "refunds") * 10_000).cast(pl.Int64))
 
 
 @pytest.mark.parametrize(

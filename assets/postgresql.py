@@ -1,0 +1,80 @@
+"""How PostgreSQL is talked to: connected with clear refusals, names quoted, and types read that Arrow has."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from models.mapping import DeliveryError
+
+MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
+NUMBERS = frozenset({"int2", "int4", "int8", "float4", "float8", "numeric", "money"})
+TEXTS = frozenset({"text", "varchar", "bpchar"})
+
+_REMEDIES = {
+    "could not translate host name": "Correct the host",
+    "Connection refused": "Start the server, or correct host and port",
+    "timeout expired": "Start the server, or correct host and port",
+    "no pg_hba.conf entry": "Let the server admit this machine and user, or correct them",
+    "password": "Correct user and password, with reserved characters percent-encoded (@ as %40),",
+    'role "': "Correct the user",
+    'database "': "Correct the database",
+}
+
+
+@contextmanager
+def connected(url: str, variable: str) -> Iterator[Any]:
+    """A cursor on a database, each statement its own transaction.
+
+    Args:
+        url: ``postgresql://user:password@host:5432/database``. No message repeats its password.
+        variable: The environment variable that holds it, for messages.
+
+    Raises:
+        DeliveryError: If the database cannot be reached or refuses the user.
+
+    """
+    from adbc_driver_manager import Error
+    from adbc_driver_postgresql import dbapi
+
+    patience = "" if "connect_timeout" in url else f"{'&' if '?' in url else '?'}connect_timeout=10"
+    try:
+        connection = dbapi.connect(url + patience, autocommit=True)
+    except Error as error:
+        raise DeliveryError(_unreachable(str(error), variable)) from None
+    with connection, connection.cursor() as cursor:
+        yield cursor
+
+
+def _unreachable(message: str, variable: str) -> str:
+    # Nothing else of the message is shown: it may repeat a URL that could not be parsed, password and all.
+    known = re.search(r"(?:could not translate host name|connection to server) .*", message)
+    if known is None:
+        return (
+            f"{variable} is no URL of a PostgreSQL database. It reads postgresql://user:password@host:5432/database, "
+            "with reserved characters percent-encoded (@ as %40)."
+        )
+    remedy = next((remedy for part, remedy in _REMEDIES.items() if part in known[0]), "Correct what it names")
+    return f"the database cannot be reached: {' '.join(known[0].split())}. {remedy} in {variable}."
+
+
+def quoted(name: str) -> str:
+    """A name as SQL, whatever its letters."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def readable(column: str, kind: str) -> str:
+    """A column as SQL of a type that Arrow has; endless dates become the last and the first that a calendar shows.
+
+    Args:
+        column: Its name.
+        kind: PostgreSQL's name of its type.
+
+    """
+    name = quoted(column)
+    if kind in MOMENTS:
+        last, first = f"{kind} '9999-12-30'", f"{kind} '0001-01-02'"
+        return f"CASE WHEN {name} > {last} THEN {last} WHEN {name} < {first} THEN {first} ELSE {name} END AS {name}"
+    if kind in {"numeric", "money"}:
+        return f"{name}::numeric::float8 AS {name}"
+    return name if kind in NUMBERS | TEXTS else f"{name}::text AS {name}"
