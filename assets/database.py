@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.postgresql import MOMENTS, NUMBERS, TEXTS, connected, quoted, readable
+from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, quoted
 from models.definition import ChurnDefinition
 from models.deliveries import numbered
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
@@ -145,7 +145,7 @@ def _select(
 
     span = f"{quoted(arrived)} < {midnight(night)}"
     span += f" OR {quoted(arrived)} IS NULL" if after is None else f" AND {quoted(arrived)} >= {midnight(after)}"
-    columns = ", ".join(readable(own, types[own]) for own in sorted(set(found.values())))
+    columns = ", ".join(as_arrow(own, types[own]) for own in sorted(set(found.values())))
     return f"SELECT {columns} FROM {source.relation} WHERE {span}"  # noqa: S608 (names are quoted)
 
 

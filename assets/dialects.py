@@ -56,8 +56,8 @@ def plain_text(file: Path, dialect: Dialect, *, name: str, copy: Path) -> Path:
 
     Args:
         file: A text file, perhaps compressed by gzip, whatever it is called.
-        dialect: May set the encoding. Otherwise the byte order mark does, or it is the first of UTF-8, Windows-1252
-            and Latin-1 that reads the whole file.
+        dialect: May set the encoding of a file without byte order mark. Otherwise it is the first of UTF-8,
+            Windows-1252 and Latin-1 that reads the whole file.
         name: What messages call the file.
         copy: Where a copy goes.
 
@@ -71,6 +71,8 @@ def plain_text(file: Path, dialect: Dialect, *, name: str, copy: Path) -> Path:
         with _opened(file, compressed=compressed) as stream:
             head = stream.read(_HEAD)
         encoding = _encoding(file, head, dialect, name=name, compressed=compressed)
+        if not head.decode(encoding, "ignore").strip():
+            raise DeliveryError(f"{name}: the file is empty. Deliver it again or remove it from the source.")
         if encoding == "utf-8" and not compressed and (b"\n" in head or b"\r" not in head):
             return file
         with (
@@ -88,12 +90,10 @@ def _opened(file: Path, *, compressed: bool) -> BinaryIO:
 
 
 def _encoding(file: Path, head: bytes, dialect: Dialect, *, name: str, compressed: bool) -> str:
-    if not head.strip():
-        raise DeliveryError(f"{name}: the file is empty. Deliver it again or remove it from the source.")
     for start, kind in _BINARIES.items():
         if head.startswith(start):
             raise DeliveryError(f"{name}: this is {kind}. Export it as CSV, or give it the ending of what it is.")
-    for encoding in (dialect.encoding,) if dialect.encoding else _likely(head):
+    for encoding in _likely(head, dialect.encoding):
         try:
             with io.TextIOWrapper(_opened(file, compressed=compressed), encoding) as text:
                 while text.read(_CHUNK):
@@ -110,10 +110,12 @@ def _encoding(file: Path, head: bytes, dialect: Dialect, *, name: str, compresse
     )
 
 
-def _likely(head: bytes) -> tuple[str, ...]:
+def _likely(head: bytes, given: str | None) -> tuple[str, ...]:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return (encoding,)
+    if given is not None:
+        return (given,)
     if b"\0" in head:
         # Every other byte of a Latin letter in UTF-16 is zero.
         return ("utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be",)

@@ -7,12 +7,12 @@ from pathlib import Path
 import dagster as dg
 import dataframely as dy
 import polars as pl
-from models.scores import ChurnScore
-from models.segments import AtRiskSegment
 
 from assets.nights import as_night
 from models.customer_days import CustomerDay
 from models.deliveries import Delivery, Ledger
+from models.scores import ChurnScore
+from models.segments import AtRiskSegment
 from models.settlement import Performance, SettledOutcome
 from models.transactions import Quarantine, RawTransaction, Transaction
 

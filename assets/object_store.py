@@ -37,7 +37,7 @@ def objects(url: str) -> Iterator[tuple[str, int, str]]:
 
 
 def fetch(url: str, key: str, target: Path) -> None:
-    """Write an object to a file.
+    """Write an object to a file, whole or not at all.
 
     Raises:
         DeliveryError: If the store cannot be reached, refuses, or has no such object any more.
@@ -45,9 +45,11 @@ def fetch(url: str, key: str, target: Path) -> None:
     """
     from obstore.store import from_url
 
-    with _explained(f"{url}/{key}"), target.open("wb") as out:
+    draft = target.with_suffix(".draft")
+    with _explained(f"{url}/{key}"), draft.open("wb") as out:
         for chunk in from_url(url).get(key):
             out.write(chunk)
+    draft.replace(target)
 
 
 @contextmanager

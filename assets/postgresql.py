@@ -63,7 +63,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def readable(column: str, kind: str) -> str:
+def as_arrow(column: str, kind: str) -> str:
     """A column as SQL of a type that Arrow has; endless dates become the last and the first that a calendar shows.
 
     Args:

@@ -41,7 +41,7 @@ def at_risk_segments(
     return segments_of(
         churn_scores,
         customer_features,
-        lambda at_risk: tracking.load(churn_scores["model_version"].first()).contributions(at_risk),
+        lambda at_risk: tracking.load(churn_scores["model_version"][0]).contributions(at_risk),
         lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect(),
         night=night,
         tiers=tiers,
@@ -59,5 +59,10 @@ def crm_delivery(
     """Publish the night to the CRM's tables and files, all of it or nothing."""
     done = crm.publish(at_risk_segments, as_night(context.partition_key), context.run.run_id)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": done.rows, "changed": done.changed, "snapshot_id": done.snapshot_id, "outcome": done.outcome}
+        metadata={
+            "dagster/row_count": done.rows,
+            "changed": done.changed,
+            "snapshot_id": done.snapshot_id,
+            "outcome": done.outcome,
+        }
     )

@@ -81,9 +81,15 @@ def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, horizon_days: 
     """The newest settled night with its tiers and figures; None before one is ripe."""
     if figures.is_empty():
         return None
-    night = figures["night"].max()
-    tiers = outcomes.filter(pl.col("night") == night).group_by("risk_tier").agg(
-        customers=pl.len(), churn_probability=pl.col("churn_probability").mean(), churn_rate=pl.col("churned").mean()
+    night = figures.select(pl.col("night").max()).item()
+    tiers = (
+        outcomes.filter(pl.col("night") == night)
+        .group_by("risk_tier")
+        .agg(
+            customers=pl.len(),
+            churn_probability=pl.col("churn_probability").mean(),
+            churn_rate=pl.col("churned").mean(),
+        )
     )
     metrics: dict[str, dict[str, float]] = {}
     for scorer, figure, value in figures.filter(pl.col("night") == night).select("scorer", "figure", "value").rows():

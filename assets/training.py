@@ -58,7 +58,8 @@ def churn_model(
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
         return pinned(night, serving, "No challenger was due.")
     context.log.info("training a challenger, once to be judged and once to serve")
-    outcome = challenge(customer_days, night, question, serving and tracking.load_judged(serving.version))
+    rival = None if serving is None else tracking.load_judged(serving.version)
+    outcome = challenge(customer_days, night, question, rival)
     tracking.record_training(record_of(outcome, night, question, run_id=context.run.run_id))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves

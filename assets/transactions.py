@@ -25,12 +25,10 @@ def parted_rows(
     """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once."""
     night = as_night(context.partition_key)
     raw = raw_transactions.collect()
+    first_day = raw.select(pl.col("day").min()).item() or night
     known = [
         # A row of an event day can only stand in that night or a later one.
-        lake.scan(
-            "transactions",
-            [n for n in lake.nights("transactions") if (raw["day"].min() or night) <= n < night],
-        ),
+        lake.scan("transactions", [n for n in lake.nights("transactions") if first_day <= n < night]),
         lake.scan("quarantine", [n for n in lake.nights("quarantine") if n < night]),
     ]
     key = [*IDENTITY, "unreadable", "occurrence"]

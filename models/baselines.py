@@ -19,8 +19,6 @@ BASELINES = {
 }
 """Each baseline and the features that it reads; `spend` is left out where there is none."""
 
-_RIDGE = 1.0  # observations' worth of doubt about each weight
-
 
 @dataclass(frozen=True)
 class LogisticRule:
@@ -28,8 +26,8 @@ class LogisticRule:
 
     Attributes:
         inputs: the features.
-        centre: mean of log(1 + feature), per input.
-        scale: standard deviation of log(1 + feature), per input.
+        centre: mean of sign(feature) log(1 + |feature|), per input.
+        scale: standard deviation of it, per input.
         weights: log-odds towards churn per standard deviation, per input.
         intercept: log-odds of the average customer.
     """
@@ -41,26 +39,28 @@ class LogisticRule:
     intercept: float
 
     @classmethod
-    def fit(cls, examples: pl.DataFrame, inputs: tuple[str, ...]) -> "LogisticRule":
-        """Maximum likelihood with a slight ridge, by Newton's method.
+    def fit(cls, examples: pl.DataFrame, inputs: tuple[str, ...], ridge: float = 1.0) -> "LogisticRule":
+        """Maximum likelihood with a ridge, by Newton's method.
 
         Args:
             examples: the inputs and `churned`.
             inputs: names of the features.
+            ridge: shrinkage of the weights, in observations' worth of doubt.
         """
         logs = _logs(examples, inputs)
-        centre = np.nan_to_num(np.nanmean(logs, 0))
-        scale = np.nanstd(logs, 0)
-        scale = np.where(scale > 0, scale, 1.0)
-        design = np.column_stack([np.ones(len(logs)), np.nan_to_num((logs - centre) / scale)])
+        known = np.maximum((~np.isnan(logs)).sum(0), 1)
+        centre = np.nansum(logs, 0) / known
+        spread = np.sqrt(np.nansum((logs - centre) ** 2, 0) / known)
+        scale = np.where(spread > 1e-9, spread, 1.0)
+        design = np.column_stack([np.ones(len(logs)), _standard(logs, centre, scale)])
         churned = examples["churned"].to_numpy().astype(np.float64)
-        ridge = np.diag([0.0] + [_RIDGE] * len(inputs))
+        doubt = np.diag([0.0] + [ridge] * len(inputs))
         rate = (churned.sum() + 0.5) / (len(churned) + 1)
         weights = np.array([np.log(rate / (1 - rate))] + [0.0] * len(inputs))
         for _ in range(50):
             fitted = expit(design @ weights)
-            slope = design.T @ (churned - fitted) - ridge @ weights
-            curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design + ridge
+            slope = design.T @ (churned - fitted) - doubt @ weights
+            curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design + doubt
             step = np.linalg.solve(curvature, slope)
             weights = weights + step
             if np.abs(step).max() < 1e-10:
@@ -77,8 +77,8 @@ class LogisticRule:
         return dict(zip(self.inputs, self._terms(frame).T, strict=True))
 
     def _terms(self, frame: pl.DataFrame) -> Vector:
-        standard = (_logs(frame, self.inputs) - np.array(self.centre)) / np.array(self.scale)
-        return np.asarray(np.nan_to_num(standard) * np.array(self.weights))
+        standard = _standard(_logs(frame, self.inputs), np.array(self.centre), np.array(self.scale))
+        return standard * np.array(self.weights)
 
 
 @dataclass(frozen=True)
@@ -172,4 +172,10 @@ def _columns(frame: pl.DataFrame, names: tuple[str, ...]) -> list[Vector]:
 
 
 def _logs(frame: pl.DataFrame, names: tuple[str, ...]) -> Vector:
-    return np.log1p(np.maximum(np.column_stack(_columns(frame, names)), 0.0))
+    values = frame.select(names).to_numpy().astype(np.float64)
+    return np.asarray(np.sign(values) * np.log1p(np.abs(values)))
+
+
+def _standard(logs: Vector, centre: Vector, scale: Vector) -> Vector:
+    """Standard deviations from the centre, four at most; what is unknown is average."""
+    return np.asarray(np.nan_to_num(np.clip((logs - centre) / scale, -4, 4)))

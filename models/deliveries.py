@@ -19,6 +19,8 @@ class Delivery(dy.Schema):
     rows = dy.Int64(nullable=False)
     due = dy.Int64(nullable=False)
     later = dy.Int64(nullable=False)
+    arrived_from = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
+    arrived_until = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
 
 
 class Ledger(dy.Schema):

@@ -1,6 +1,7 @@
 """What is known about each active customer on a night: one row of figures, from the past alone."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from itertools import repeat
 
@@ -86,7 +87,7 @@ def features(
                     return
 
     schema = {"night": pl.Date(), "customer_id": pl.String()} | dict.fromkeys((f.name for f in chosen), pl.Float32())
-    return register_io_source(night_by_night, schema=schema)
+    return register_io_source(lambda *request: _on_one_thread(night_by_night(*request)), schema=schema)
 
 
 def feature_names(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
@@ -101,3 +102,16 @@ def _computable(feature: Feature, held: Collection[str]) -> bool:
 
 def _is_wanted(kind: str, names: Collection[str]) -> bool:
     return any(name.startswith((f"{kind}:", f"{kind}_")) for name in names)
+
+
+def _on_one_thread(steps: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Compute one step ahead on a thread of its own.
+
+    Polars asks for each step from whichever of its threads is free, and the C library keeps freed memory
+    by thread: without this, every thread would hold on to the working memory of a step.
+    """
+    with ThreadPoolExecutor(1) as worker:
+        ahead = worker.submit(next, steps, None)
+        while (step := ahead.result()) is not None:
+            ahead = worker.submit(next, steps, None)
+            yield step

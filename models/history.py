@@ -14,6 +14,7 @@ Ints = NDArray[np.int64]
 
 EPOCH = date(1970, 1, 1)
 MEASURES = ("orders", "lines", "quantity", "spend", "refunds", "returns", "discount")
+_KEY_BITS = 63
 BLOCK_ROWS = 262_144
 """Rows that are worked on together: enough to amortise a call, few enough for the processor's cache."""
 
@@ -106,34 +107,47 @@ def blocks(days: pl.LazyFrame, *, after: date, until: date, measures: Mapping[st
     )
     if rows.is_empty():
         return []
-    customers, key, first = _sortable(rows.drop_in_place("customer_id"), rows.drop_in_place("day"))
-    order = pl.Series(key).arg_sort().to_numpy()
-    key = key[order]
-    distinct = np.flatnonzero(np.diff(key, prepend=-1))
-    columns = {}
+    customers, owner, day, order = _sorted(rows.drop_in_place("customer_id"), rows.drop_in_place("day"))
+    fresh = np.append(True, (owner[1:] != owner[:-1]) | (day[1:] != day[:-1]))
+    columns = {"day": day[fresh]}
     for name in measures:
         column = rows.drop_in_place(name).to_numpy()[order]
-        if len(distinct) < len(order):
-            column = _narrow(np.add.reduceat(column, distinct, dtype=np.int64))
-        columns[name] = column
-    key = key[distinct]
-    columns["day"] = _narrow((key & 0xFFFFFFFF) + first)
-    key >>= 32
-    return list(_cut(customers, np.append(np.flatnonzero(np.diff(key, prepend=-1)), len(key)), columns))
+        if not fresh.all():
+            column = np.add.reduceat(column, np.flatnonzero(fresh), dtype=np.int64)
+        columns[name] = _narrow(column)
+    edges = running(np.bincount(owner[fresh], minlength=len(customers)))
+    return list(_cut(customers, edges, columns))
 
 
-def _sortable(who: pl.Series, day: pl.Series) -> tuple[pl.Series, Ints, int]:
-    """The customers in order, and one number per row that sorts by customer and day, counted from the first."""
-    kinds = who.unique()
-    names = kinds.cast(pl.String)
-    alphabet = names.arg_sort()
-    rank = np.empty(int(kinds.to_physical().max()) + 1, dtype=np.int64)  # type: ignore[arg-type]
-    rank[kinds.to_physical().gather(alphabet).to_numpy()] = np.arange(len(kinds))
-    first = int(day.min())  # type: ignore[arg-type]
-    key = rank[who.to_physical().to_numpy()] << 32
-    key += day.to_numpy()
+def _sorted(who: pl.Series, day: pl.Series) -> tuple[pl.Series, NDArray[np.int32], NDArray[Any], Ints]:
+    """The customers in order; place of the customer, day and row number of all rows by customer and day.
+
+    One whole number holds all three of a row, so that the rows are sorted without a second copy.
+    """
+    customers = who.unique().sort()
+    codes = customers.to_physical().to_numpy()
+    place = np.zeros(codes.max() + 1, dtype=np.int64)
+    place[codes] = np.arange(len(codes))
+    days, rows = day.to_numpy(), np.arange(len(day), dtype=np.int32)
+    first = int(days.min())
+    day_bits, row_bits = int(days.max() - first).bit_length(), len(rows).bit_length()
+    if len(codes).bit_length() + day_bits + row_bits > _KEY_BITS:
+        raise ValueError(
+            f"{len(rows)} rows of {len(codes)} customers over {2**day_bits} days are too many to be sorted at once; "
+            "compute features in buckets of customers"
+        )
+    key = place[who.to_physical().to_numpy()]
+    key <<= day_bits
+    key += days
     key -= first
-    return names.gather(alphabet), key, first
+    key <<= row_bits
+    key += rows
+    key.sort()
+    order = key & ((1 << row_bits) - 1)
+    key >>= row_bits
+    day_of_row = _narrow((key & ((1 << day_bits) - 1)) + first)
+    key >>= day_bits
+    return customers.cast(pl.String), key.astype(np.int32), day_of_row, order
 
 
 def _cut(customers: pl.Series, edges: Ints, columns: Mapping[str, NDArray[Any]]) -> Iterator[Block]:
@@ -144,5 +158,5 @@ def _cut(customers: pl.Series, edges: Ints, columns: Mapping[str, NDArray[Any]])
         yield Block(customers[low:high], edges[low : high + 1] - edges[low], values.pop("day"), values)
 
 
-def _narrow(values: Ints) -> NDArray[Any]:
+def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     return pl.Series(values).shrink_dtype().to_numpy()

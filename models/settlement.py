@@ -12,7 +12,6 @@ from models.ranking import EvaluationRecipe
 from models.scorer import MODELS
 
 
-
 class SettledOutcome(dy.Schema):
     """One active customer of a ripe night: what was said by every scorer, what was done, and what happened."""
 
@@ -50,7 +49,7 @@ SERVED = "champion"
 def ripe(scored: Sequence[date], settled: Sequence[date], *, night: date, horizon_days: int) -> list[date]:
     """The scored nights whose horizon has passed by a night and that no earlier night has settled."""
     last = night - timedelta(days=horizon_days)
-    return sorted(set(past for past in scored if past <= last) - set(settled))
+    return sorted({past for past in scored if past <= last} - set(settled))
 
 
 def settle(scores: pl.LazyFrame, delivered: pl.LazyFrame, days: pl.LazyFrame, horizon_days: int) -> pl.LazyFrame:

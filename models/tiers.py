@@ -60,11 +60,14 @@ def risk(scores: pl.DataFrame, previous: pl.DataFrame, tiers: Tiers) -> pl.DataF
     # Rounded, for 0.8 - 0.03 is not 0.77 in binary.
     kept = pl.sum_horizontal(measure >= round(limit - tiers.leave_margin, 9) for limit in thresholds)
     before = pl.col("before").replace_strict({name: rank for rank, name in enumerate(TIERS)}, default=0)
+    halves = (2 * pl.col("churn_probability").rank()).cast(pl.Int64)
+    customers = pl.len().cast(pl.Int64)
     tier = pl.max_horizontal(reached, pl.min_horizontal(kept, before))
     return (
         scores.sort("customer_id")
         .with_columns(
-            risk_percentile=(100 * pl.col("churn_probability").rank() / pl.len()).ceil().cast(pl.Int16),
+            # In integers, for 100 * n / n is not always 100 in binary; a mean rank is a whole number of halves.
+            risk_percentile=((halves * 100 + 2 * customers - 1) // (2 * customers)).cast(pl.Int16),
             churn_probability=pl.col("churn_probability").round(4),
         )
         .join(

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.progress import CONSOLE
+from pipelines.progress import CONSOLE, complain
 from pipelines.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,7 +30,7 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        CONSOLE.print(str(error), style="red", markup=False)
+        complain(str(error))
         sys.exit(USAGE)
 
 
@@ -71,9 +71,9 @@ def example(config: Config = None) -> None:
 
     settings = load_settings(config)
     try:
-        file = bring_cdnow(settings.beside(settings.source.path))
+        file = bring_cdnow(settings.beside(Path(settings.source.path or "landing")))
     except ExampleError as error:
-        CONSOLE.print(str(error), style="red", markup=False)
+        complain(str(error))
         raise typer.Exit(FAILED) from None
     CONSOLE.print(f"{file}: real transactions, 1997-01 to 1998-06")
 
@@ -107,14 +107,14 @@ def nights(
 def train(night: Night = None, config: Config = None) -> None:
     """Train a challenger as of a night that ran; it becomes champion if it passes the gate."""
     settings = prepare(config)
-    raise typer.Exit(launch("training", parse_night(night, settings)))
+    raise typer.Exit(launch("training", parse_night(night, settings), settings))
 
 
 @app.command()
 def settle(night: Night = None, config: Config = None) -> None:
     """Compare what was predicted with what happened, for every night that is ripe."""
     settings = prepare(config)
-    raise typer.Exit(launch("settlement", parse_night(night, settings)))
+    raise typer.Exit(launch("settlement", parse_night(night, settings), settings))
 
 
 @app.command("init")
@@ -153,7 +153,7 @@ def run_nights(wanted: Sequence[date], settings: Settings) -> int:
     for place, night in enumerate(wanted, 1):
         progress = f" ({place} of {len(wanted)})" if len(wanted) > 1 else ""
         CONSOLE.rule(f"[bold]night {night}[/]{progress}", align="left")
-        if launch("nightly", night) != DONE:
+        if launch("nightly", night, settings) != DONE:
             return FAILED
     from pipelines.summary import print_summary
 
@@ -161,7 +161,7 @@ def run_nights(wanted: Sequence[date], settings: Settings) -> int:
     return DONE
 
 
-def launch(job: str, night: date) -> int:
+def launch(job: str, night: date, settings: Settings) -> int:
     """Run a job for a night in this process, as a run that the Dagster UI shows.
 
     Returns:
@@ -170,24 +170,26 @@ def launch(job: str, night: date) -> int:
     """
     import dagster as dg
 
-    from pipelines.definitions import defs
+    from pipelines.definitions import definitions
+    from pipelines.jobs import TRAIN_NOW
 
     with dg.DagsterInstance.get() as instance:
-        result = defs.resolve_job_def(job).execute_in_process(
-            partition_key=night.isoformat(),
-            instance=instance,
-            raise_on_error=False,
-            run_config={"loggers": {"progress": {}}},
+        result = (
+            definitions(settings)
+            .resolve_job_def(job)
+            .execute_in_process(
+                partition_key=night.isoformat(),
+                instance=instance,
+                raise_on_error=False,
+                run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job == "training" else {}),
+            )
         )
     if result.success:
         return DONE
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error) is not None:
-            cause = error.cause or error
-            CONSOLE.print(f"  ✗ {event.step_key}: {cause.message.strip()}", style="red", markup=False)
-    CONSOLE.print(
-        f"night {night} is red: nothing of it was delivered. Run {result.run_id} in `churn ui` has the details."
-    )
+            complain(f"{event.step_key}: {(error.cause or error).message.strip()}")
+    complain(f"night {night} is red: the CRM keeps what it has. `churn ui` shows the details of run {result.run_id}.")
     return FAILED
 
 

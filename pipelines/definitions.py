@@ -1,5 +1,9 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import dagster as dg
 
 from assets.crm import Crm
@@ -31,12 +35,11 @@ def resources(settings: Settings) -> dict[str, object]:
     return {
         "io_manager": lake,
         "lake": lake,
-        "source": settings.file_source(),
+        "source": settings.transactions(),
+        "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
-        "question": Question(
-            settings.churn, settings.features, settings.training, settings.evaluation, settings.gate
-        ),
+        "question": Question(settings.churn, settings.features, settings.training, settings.evaluation, settings.gate),
         "rules": settings.validation,
         "docs": DataDocs(root=str(settings.beside(settings.lake.data_docs))),
         "feature_recipe": settings.features,
@@ -62,24 +65,41 @@ def resources(settings: Settings) -> dict[str, object]:
     }
 
 
-defs = dg.Definitions(
-    assets=[
-        arrivals,
-        parted_rows,
-        customer_days,
-        customer_features,
-        churn_model,
-        churn_scores,
-        at_risk_segments,
-        crm_delivery,
-        settled_outcomes,
-        live_performance,
-        retention_report,
-    ],
-    asset_checks=[check_raw_transactions, check_customer_features, check_at_risk_segments],
-    jobs=JOBS,
-    resources=resources(load_settings()),
-    # One process: each process of a multiprocess run imports everything again, five times the CPU of a small night.
-    executor=dg.in_process_executor,
-    loggers={"console": dg.colored_console_logger, "progress": progress},
-)
+def scratch_in(folder: Path) -> dg.ResourceDefinition:
+    """A folder for copies of deliveries, on the disk of the lake, that is gone when the run ends."""
+
+    @dg.resource
+    def scratch() -> Iterator[Path]:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".") as place:
+            yield Path(place)
+
+    return scratch
+
+
+def definitions(settings: Settings) -> dg.Definitions:
+    """The pipeline as these settings want it."""
+    return dg.Definitions(
+        assets=[
+            arrivals,
+            parted_rows,
+            customer_days,
+            customer_features,
+            churn_model,
+            churn_scores,
+            at_risk_segments,
+            crm_delivery,
+            settled_outcomes,
+            live_performance,
+            retention_report,
+        ],
+        asset_checks=[check_raw_transactions, check_customer_features, check_at_risk_segments],
+        jobs=JOBS,
+        resources=resources(settings),
+        # One process: each process of a multiprocess run imports everything again, five times the CPU of a small night.
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, "progress": progress},
+    )
+
+
+defs = definitions(load_settings())

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+TRAIN_NOW = {"ops": {"churn_model": {"config": {"due": "now"}}}}
+
 NIGHTLY = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.all(),
@@ -11,7 +13,7 @@ TRAINING = dg.define_asset_job(
     "training",
     selection=dg.AssetSelection.assets("churn_model"),
     description="Train a challenger as of a night that ran; the gate decides whether it becomes champion.",
-    config={"ops": {"churn_model": {"config": {"due": "now"}}}},
+    config=TRAIN_NOW,
 )
 SETTLEMENT = dg.define_asset_job(
     "settlement",

@@ -7,6 +7,12 @@ import dagster as dg
 from rich.console import Console
 
 CONSOLE = Console(highlight=False)
+_ERRORS = Console(highlight=False, stderr=True)
+
+
+def complain(message: str) -> None:
+    """Say what is wrong, unbroken, so that paths and figures can be copied and searched."""
+    _ERRORS.print(message, style="red", markup=False, soft_wrap=True)
 
 
 class _Lines(logging.Handler):
@@ -22,7 +28,8 @@ class _Lines(logging.Handler):
         if event is None:
             # What follows from a failure is said once, by the command, and not for every step that did not run.
             if record.levelno in {logging.INFO, logging.WARNING}:
-                CONSOLE.print(f"      {record.getMessage().rpartition(' - ')[2]}", style="dim", markup=False)
+                message = record.getMessage().rpartition(" - ")[2]
+                CONSOLE.print(f"      {message}", style="dim", markup=False, soft_wrap=True)
             return
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:

@@ -22,24 +22,27 @@ def settings_reference() -> str:
         "Made by `churn settings` from the code that reads them. A section is a table of `churn.toml`; any key can be",
         "overridden by the environment: `CHURN__CHURN__HORIZON_DAYS=60`. Relative paths are relative to the file.",
     ]
-    for name, field in Settings.model_fields.items():
-        if name != "file":
-            lines += _section(name, innermost(field.annotation))
+    lines += _section("", Settings)
     return "\n".join(lines) + "\n"
 
 
 def _section(path: str, section: Any) -> Iterator[str]:
     text = inspect.getdoc(section) or ""
     meanings = dict(_ENTRY.findall(text.partition("Attributes:\n")[2]))
-    yield from ("", f"## `[{path}]`", "", text.partition("\n")[0], "", "| key | default | meaning |", "|---|---|---|")
-    nested = []
-    for name, default, kind in _keys(section):
+    keys = [(name, default, kind) for name, default, kind in _keys(section) if name != "file"]
+    heading = f"## `[{path}]`" if path else "## Above the first section"
+    yield from ("", heading, "", text.partition("\n")[0], "", "| key | default | meaning |", "|---|---|---|")
+    for name, default, kind in keys:
         meaning = re.sub(r"\s+", " ", meanings.get(name, "")).strip().replace("``", "`").replace("|", "\\|")
-        yield f"| `{name}` | {default} | {meaning} |"
-        if is_dataclass(kind) or (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            nested.append((f"{path}.{name}", kind))
-    for inner, kind in nested:
-        yield from _section(inner, kind)
+        if not (path == "" and _is_section(kind)):
+            yield f"| `{name}` | {default} | {meaning} |"
+    for name, _, kind in keys:
+        if _is_section(kind):
+            yield from _section(f"{path}.{name}".strip("."), kind)
+
+
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and (is_dataclass(kind) or issubclass(kind, BaseModel))
 
 
 def _keys(section: Any) -> Iterator[tuple[str, str, Any]]:

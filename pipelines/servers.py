@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines.progress import CONSOLE
+from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
 
 LOOPBACK = "127.0.0.1"
@@ -50,7 +50,7 @@ def serve(settings: Settings, port: int) -> int:
     """
     for taken in (port, port + 1):
         if _listening(taken):
-            CONSOLE.print(f"port {taken} is in use: choose another with --port", style="red")
+            complain(f"port {taken} is in use: choose another with --port")
             return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     environment = os.environ | {
@@ -67,7 +67,7 @@ def serve(settings: Settings, port: int) -> int:
         while all(server.poll() is None for server in running.values()):
             time.sleep(0.5)
         ended = [name for name, server in running.items() if server.poll() is not None]
-        CONSOLE.print(f"{' and '.join(ended)} ended; its messages are above", style="red")
+        complain(f"{' and '.join(ended)} ended; its messages are above")
         return 1
     except KeyboardInterrupt:
         return 0

@@ -7,10 +7,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
-from assets.ingestion import FileSource
+from assets.database import DatabaseSource
+from assets.dialects import Dialect
+from assets.files import FileSource
 from models.actions import Policy
 from models.definition import ChurnDefinition
 from models.experiment import Experiment
@@ -46,19 +48,43 @@ class Source(_Section):
     """Where transactions come from.
 
     Attributes:
-        kind: ``files``.
-        path: A folder (with its subfolders) or one file: csv, csv.gz, parquet, ndjson, by extension.
+        kind: ``files`` or ``database``.
+        path: Files: a folder, read with its subfolders, one file or a pattern such as ``landing/**/orders-*.csv``, here
+            or below ``s3://``, ``gs://`` or ``az://``; csv, csv.gz, parquet, ndjson, by extension.
+        url: Database: ``postgresql://user:password@host/database``; only from the environment, ``CHURN__SOURCE__URL``.
+        table: Database: the table or view that is read.
+        query: Database: a SELECT in place of a table.
+        arrived_column: Database: when a row arrived; without it a row counts as arrived when it happened.
         columns: Canonical name = your name, or a list of names where headers drift.
         timestamp_format: A strftime pattern such as ``%d.%m.%Y``; found out from each file where absent.
         decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``.
-
+        delimiter: Delimiter of csv files; found out from each file where absent.
+        quote: Quotation mark of csv files; found out from each file where absent.
+        encoding: Encoding of text files; found out from each file where absent.
     """
 
-    kind: Literal["files"] = "files"
-    path: Path
+    kind: Literal["files", "database"] = "files"
+    path: str | None = None
+    url: SecretStr | None = None
+    table: str | None = None
+    query: str | None = None
+    arrived_column: str | None = None
     columns: Annotated[ColumnMapping, BeforeValidator(_listed)]
     timestamp_format: str | None = None
     decimal: Literal["auto", ".", ","] = "auto"
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Source":
+        if self.kind == "files" and self.path is None:
+            raise ValueError("path is missing: name the folder or file that transactions are delivered to")
+        if self.kind == "database" and self.url is None:
+            raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
+        if self.kind == "database" and (self.table is None) == (self.query is None):
+            raise ValueError("a database is read by a table or by a query: set one of table and query")
+        return self
 
 
 class LakeSettings(_Section):
@@ -110,7 +136,11 @@ class CrmSettings(_Section):
 
 
 class Settings(BaseSettings):
-    """Everything a user can set; see ``docs/settings.md``."""
+    """Everything a user can set.
+
+    Attributes:
+        language: Language of the reasons: ``en`` or ``de``.
+    """
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix="CHURN__", env_nested_delimiter="__", env_ignore_empty=True
@@ -135,7 +165,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: Any
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, so that one key can be tried without an edit."""
         return EnvSettingsSource(settings_cls), init_settings
@@ -144,10 +174,22 @@ class Settings(BaseSettings):
         """A path of the settings, relative to the folder of their file."""
         return (self.file.parent / path).resolve()
 
-    def file_source(self) -> FileSource:
+    def transactions(self) -> FileSource | DatabaseSource:
         """The configured source of transactions."""
-        reading = Reading(timestamp_format=self.source.timestamp_format, decimal=self.source.decimal)
-        return FileSource(self.beside(self.source.path), self.source.columns, reading)
+        source = self.source
+        reading = Reading(timestamp_format=source.timestamp_format, decimal=source.decimal)
+        if source.url is not None and source.kind == "database":
+            return DatabaseSource(
+                source.url.get_secret_value(),
+                source.columns,
+                reading,
+                table=source.table,
+                query=source.query,
+                arrived_column=source.arrived_column,
+            )
+        path = source.path or ""
+        dialect = Dialect(delimiter=source.delimiter, quote=source.quote, encoding=source.encoding)
+        return FileSource(path if "://" in path else str(self.beside(Path(path))), source.columns, reading, dialect)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
@@ -176,6 +218,8 @@ def load_settings(path: Path | None = None) -> Settings:
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
+        if "url" in table.get("source", {}):
+            raise SettingsError(f"{file}: source.url may hold a password: set CHURN__SOURCE__URL in the environment.")
         return Settings(**table, file=file.resolve())
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from assets.ingestion import ENDINGS, FileSource, read_file
+from assets.files import FileSource
 from models.doubts import doubts, events, return_pattern
 from models.guessing import Guesses, guess
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
@@ -66,7 +67,12 @@ def survey(source: str, *, today: date) -> Survey:
         DeliveryError: If there is nothing to read, or a file cannot be read.
 
     """
-    files = _files(source)
+    with TemporaryDirectory() as scratch:
+        return _surveyed(FileSource(source, ColumnMapping(customer_id=(), timestamp=())), Path(scratch), today)
+
+
+def _surveyed(source: FileSource, scratch: Path, today: date) -> Survey:
+    files = {file.name: source.read(file, scratch) for file in source.files()}
     samples = {name: _sample(file, SAMPLE_ROWS // len(files)) for name, file in files.items()}
     guesses = guess(samples)
     if guesses.candidates:
@@ -79,30 +85,12 @@ def survey(source: str, *, today: date) -> Survey:
     return _accounts(usable, {name: samples[name] for name in usable}, guesses, today, tuple(lacking.values()))
 
 
-def _files(source: str) -> dict[str, Path]:
-    path = Path(source)
-    if path.exists() or not any(mark in source for mark in "*?["):
-        folder = FileSource(path, ColumnMapping(customer_id=(), timestamp=()), Reading())
-        return {folder.name(file): file for file in folder.files()}
-    matches = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
-    files = {file.as_posix(): file for file in matches if file.name.endswith(ENDINGS)}
-    if not files:
-        raise DeliveryError(f"{source}: no file that ends in {', '.join(ENDINGS)} is called so. Check the path.")
-    return files
-
-
-def _sample(file: Path, rows: int) -> pl.DataFrame:
-    try:
-        frame = read_file(file)
-        height = frame.select(pl.len()).collect().item()
-        if height <= rows:
-            return frame.collect()
-        starts = [(height - rows // _BLOCKS) * block // (_BLOCKS - 1) for block in range(_BLOCKS)]
-        return pl.concat([frame.slice(start, rows // _BLOCKS) for start in starts]).collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise DeliveryError(
-            f"{file}: not readable ({error}). Deliver it again or remove it from the source."
-        ) from error
+def _sample(frame: pl.LazyFrame, rows: int) -> pl.DataFrame:
+    height = frame.select(pl.len()).collect().item()
+    if height <= rows:
+        return frame.collect()
+    starts = [(height - rows // _BLOCKS) * block // (_BLOCKS - 1) for block in range(_BLOCKS)]
+    return pl.concat([frame.slice(start, rows // _BLOCKS) for start in starts]).collect()
 
 
 def _lacking(samples: Mapping[str, pl.DataFrame], mapping: ColumnMapping) -> dict[str, str]:
@@ -116,7 +104,7 @@ def _lacking(samples: Mapping[str, pl.DataFrame], mapping: ColumnMapping) -> dic
 
 
 def _accounts(
-    files: Mapping[str, Path],
+    files: Mapping[str, pl.LazyFrame],
     samples: Mapping[str, pl.DataFrame],
     guesses: Guesses,
     today: date,
@@ -133,7 +121,7 @@ def _accounts(
     month = pl.col("day").dt.truncate("1mo")
     months, reasons, purchases = [], [], []
     for name, file in files.items():
-        raw = lines(read_file(file), name).with_columns(occurrence=pl.lit(1, pl.Int64))
+        raw = lines(file, name).with_columns(occurrence=pl.lit(1, pl.Int64))
         valid, quarantine = split(raw, rules, night=today, mapped=mapping.delivered)
         by_month, lost_by_month, by_reason, days = pl.collect_all(
             [

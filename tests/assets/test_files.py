@@ -50,7 +50,6 @@ def landing(tmp_path: Path) -> Path:
         ("SHOUTED.CSV", TABLE.encode()),
         ("brackets[1].csv", TABLE.encode()),
         ("windows.csv", TABLE.replace("\n", "\r\n").encode("cp1252")),
-        ("latin.csv", (TABLE + "M\x81,2024-02-02,\n").encode("latin-1")[: len(TABLE)]),
         ("old_mac.csv", TABLE.replace("\n", "\r").encode()),
         ("byte_order_mark.csv", TABLE.encode("utf-8-sig")),
         ("utf_16.csv", TABLE.encode("utf-16")),
@@ -90,6 +89,16 @@ def test_a_file_is_read_as_it_was_written(landing, tmp_path, name, content):
 def test_what_a_file_does_not_say_can_be_set(landing, tmp_path, text, dialect, expected):
     (landing / "orders.csv").write_text(text, encoding=dialect.get("encoding", "utf-8"))
     assert rows(source(landing, **dialect), tmp_path / "scratch") == expected
+
+
+def test_what_neither_utf_8_nor_windows_1252_knows_is_latin_1(landing, tmp_path):
+    (landing / "orders.csv").write_bytes(b"id,day\nM\xfc\x81,b\n")
+    assert rows(source(landing), tmp_path / "scratch") == [("Mü\x81", "b")]
+
+
+def test_a_byte_order_mark_is_believed_before_the_settings(landing, tmp_path):
+    (landing / "orders.csv").write_bytes(TABLE.encode("utf-8-sig"))
+    assert rows(source(landing, encoding="cp1252"), tmp_path / "scratch") == ROWS
 
 
 VALUES = st.text(st.sampled_from("ab 0.é,;|\t'\"\n"), max_size=6)
@@ -194,6 +203,12 @@ MISTAKES = {
     ),
     "empty": ("a.csv", b"", "a.csv: the file is empty. Deliver it again or remove it from the source."),
     "blank": ("a.csv", b" \r\n\n", "a.csv: the file is empty. Deliver it again or remove it from the source."),
+    "a byte order mark": (
+        "a.csv",
+        codecs.BOM_UTF16_LE,
+        "a.csv: the file is empty. Deliver it again or remove it from the source.",
+    ),
+    "empty ndjson": ("a.ndjson", b"\n", "a.ndjson: the file is empty. Deliver it again or remove it from the source."),
     "a workbook": (
         "a.csv",
         b"PK\x03\x04\x14\x00",

@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from assets.ingestion import read_file
+from assets.files import FileSource
 from models.mapping import canonical
 from pipelines.init import command, init
 from pipelines.settings import SettingsError, load_settings
@@ -226,9 +226,10 @@ def test_real_data_run_unedited(name: str, tmp_path: Path, capsys: pytest.Captur
     assert table.get("validation", {}).get("max_rejected_share") == share
     assert settings.validation.return_pattern == pattern
     assert list(settings.source.columns.customer_id) == customer
-    source = settings.file_source()
+    source = settings.transactions()
+    assert isinstance(source, FileSource)
     lines = pl.concat(
-        canonical(read_file(file), source.columns, source.reading, timezone="UTC", file=source.name(file))
+        canonical(source.read(file, tmp_path), source.columns, source.reading, timezone="UTC", file=file.name)
         for file in source.files()
     )
     usable = pl.all_horizontal(pl.col("customer_id", "timestamp", "amount").is_not_null())

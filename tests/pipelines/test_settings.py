@@ -23,7 +23,7 @@ def test_two_columns_are_enough(tmp_path):
     settings = settings_of(tmp_path, SOURCE)
     assert settings.source.columns.customer_id == ("who",)
     assert settings.churn.horizon_days == 90
-    assert settings.file_source().path == tmp_path / "landing"
+    assert settings.transactions().path == str(tmp_path / "landing")
 
 
 def test_a_column_may_have_several_names(tmp_path):
@@ -47,10 +47,10 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
         (SOURCE + '[churn]\ntimezone = "Berlin"\n', "timezone is 'Berlin': use an IANA name"),
         (SOURCE + "zzz = 1\n", "source.columns.zzz is no setting; known keys: amount"),
         (SOURCE.replace('timestamp = "when"\n', ""), "source.columns.timestamp is missing"),
-        (SOURCE.replace('path = "landing"\n', ""), "source.path is missing"),
+        (SOURCE.replace('path = "landing"\n', ""), "path is missing: name the folder or file"),
         (
             SOURCE.replace('path = "landing"', 'path = "landing"\nkind = "ftp"'),
-            "source.kind = 'ftp': input should be 'files'",
+            "source.kind = 'ftp': input should be 'files' or 'database'",
         ),
         (SOURCE + "[source]\n", "is not TOML"),
         ("path = ", "is not TOML"),
@@ -72,7 +72,7 @@ def test_the_command_ends_with_2_when_settings_cannot_be_used(tmp_path):
     command = [sys.executable, "-m", "pipelines.cli", "run", "--config", str(tmp_path / "gone.toml")]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 2
-    assert "no such file" in done.stdout
+    assert "gone.toml: no such file. Name your settings with --config." in done.stderr
 
 
 def test_the_reference_in_the_docs_is_what_the_code_says():

@@ -1,0 +1,239 @@
+"""Nights through the whole line, on real Dagster, Great Expectations, MLflow and SQLite, over a simulated shop."""
+
+import hashlib
+import shutil
+import sqlite3
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from models.simulator import customers, transactions
+from pipelines.definitions import definitions
+from pipelines.jobs import TRAIN_NOW
+from pipelines.settings import load_settings
+
+FIRST_DAY, DAYS = date(2024, 1, 1), 420
+EARLY, MISSED, LATE = date(2025, 1, 8), date(2025, 1, 20), date(2025, 2, 11)
+SETTINGS = """
+[source]
+path = "landing"
+[source.columns]
+customer_id = "customer_id"
+timestamp = "timestamp"
+transaction_id = "transaction_id"
+quantity = "quantity"
+amount = "amount"
+[churn]
+horizon_days = 30
+active_days = 120
+[training]
+nights = 6
+[training.classifier]
+rounds = 60
+[value]
+currency = "EUR"
+"""
+
+
+@pytest.fixture(scope="module")
+def sales() -> pl.DataFrame:
+    """What a shop of 1,500 customers sold in fourteen months."""
+    return transactions(customers(1500, seed=1), first_day=FIRST_DAY, days=DAYS, seed=1)
+
+
+class Shop:
+    """A folder with settings and deliveries, in which nights run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "landing").mkdir(parents=True, exist_ok=True)
+        (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
+
+    def deliver(self, name: str, rows: pl.DataFrame) -> None:
+        rows.write_csv(self.folder / "landing" / name)
+
+    def run(self, night: date, job: str = "nightly") -> dg.ExecuteInProcessResult:
+        chosen = definitions(load_settings(self.folder / "churn.toml")).resolve_job_def(job)
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        config = quiet | (TRAIN_NOW if job == "training" else {})
+        with dg.DagsterInstance.ephemeral() as instance:
+            return chosen.execute_in_process(
+                partition_key=f"{night}", instance=instance, raise_on_error=False, run_config=config
+            )
+
+    def table(self, name: str, night: date) -> pl.DataFrame:
+        return pl.read_parquet(self.folder / "lake" / name / f"night={night}" / "data.parquet")
+
+    def digests(self) -> dict[str, str]:
+        lake = self.folder / "lake"
+        return {
+            str(file.relative_to(lake)): hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(lake.rglob("*.parquet"))
+        }
+
+    def crm(self, table: str = "at_risk_segments") -> pl.DataFrame:
+        with closing(sqlite3.connect(self.folder / "crm.db")) as connection:
+            return pl.read_database(f"SELECT * FROM {table}", connection)
+
+    def copy(self, folder: Path) -> "Shop":
+        shutil.copytree(self.folder, folder)
+        return Shop(folder)
+
+
+@pytest.fixture(scope="module")
+def early(tmp_path_factory, sales) -> Shop:
+    """A shop whose history arrived as one file and whose early night has run."""
+    shop = Shop(tmp_path_factory.mktemp("shop") / "early")
+    shop.deliver("history.csv", sales)
+    green(shop.run(EARLY))
+    return shop
+
+
+@pytest.fixture(scope="module")
+def late(tmp_path_factory, early) -> Shop:
+    """The same shop after the late night, which is a horizon on; the night between never ran."""
+    shop = early.copy(tmp_path_factory.mktemp("shop") / "late")
+    green(shop.run(LATE))
+    return shop
+
+
+def failures(result: dg.ExecuteInProcessResult) -> str:
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return "\n".join((error.cause or error).message for error in errors if error is not None)
+
+
+def green(result: dg.ExecuteInProcessResult) -> None:
+    assert result.success, failures(result)
+
+
+def without_updates(table: pl.DataFrame) -> pl.DataFrame:
+    return table.drop("updated_at").sort("customer_id")
+
+
+def test_the_crm_reads_what_the_lake_holds(early):
+    stored, read = early.table("at_risk_segments", EARLY), early.crm()
+    assert 0 < stored.height < early.table("churn_scores", EARLY).height
+    assert read["customer_id"].sort().to_list() == stored["customer_id"].to_list()
+    assert set(stored.columns) < set(read.columns)
+
+
+def test_a_night_knows_nothing_of_the_days_after_it(tmp_path, early, sales):
+    blind = Shop(tmp_path / "blind")
+    blind.deliver("history.csv", sales.filter(pl.col("timestamp").dt.date() <= EARLY))
+    green(blind.run(EARLY))
+    for table in ("transactions", "customer_days", "customer_features", "churn_scores", "at_risk_segments"):
+        assert blind.table(table, EARLY).equals(early.table(table, EARLY)), table
+
+
+def test_a_night_run_again_after_a_later_one_gives_the_same_bytes(tmp_path, late):
+    again = late.copy(tmp_path / "again")
+    before, delivered = again.digests(), again.crm()
+    green(again.run(EARLY))
+    green(again.run(LATE))
+    assert again.digests() == before
+    assert again.crm().sort("customer_id").equals(delivered.sort("customer_id"))
+
+
+def test_the_same_deliveries_give_the_same_lake_from_scratch(tmp_path, late, sales):
+    twin = Shop(tmp_path / "twin")
+    twin.deliver("history.csv", sales)
+    green(twin.run(EARLY))
+    green(twin.run(LATE))
+    assert twin.digests() == late.digests()
+    assert without_updates(twin.crm()).equals(without_updates(late.crm()))
+
+
+def test_a_missed_night_is_caught_up_by_the_next(tmp_path, early, late):
+    punctual = early.copy(tmp_path / "punctual")
+    green(punctual.run(MISSED))
+    green(punctual.run(LATE))
+    assert punctual.table("customer_features", LATE).equals(late.table("customer_features", LATE))
+
+
+def test_a_night_cannot_be_run_for_the_first_time_after_a_later_one(tmp_path, late):
+    result = late.copy(tmp_path / "backwards").run(MISSED)
+    assert not result.success
+    assert f"night {MISSED} was missed, and night {LATE} has taken its rows" in failures(result)
+
+
+def test_a_night_that_is_not_over_is_refused(tmp_path, sales):
+    shop = Shop(tmp_path / "eager")
+    shop.deliver("history.csv", sales)
+    today = date.today()  # noqa: DTZ011 (the newest partition)
+    assert f"night {today} is not over in UTC" in failures(shop.run(today))
+
+
+def test_late_rows_and_repeated_rows_are_counted_once(tmp_path, early, sales):
+    shop = early.copy(tmp_path / "overlap")
+    forgotten = sales.filter(pl.col("timestamp").dt.date() == EARLY).with_columns(
+        customer_id=pl.lit("C-late"), transaction_id=pl.lit("late")
+    )
+    fresh = sales.filter(pl.col("timestamp").dt.date().is_between(EARLY, LATE))
+    shop.deliver("overlap.csv", pl.concat([forgotten, fresh]))
+    green(shop.run(LATE))
+    new = sales.filter(pl.col("timestamp").dt.date().is_between(EARLY, LATE, closed="right")).height
+    ledger = shop.table("ledger", LATE).row(0, named=True)
+    assert ledger["valid"] == new + forgotten.height
+    assert ledger["delivered"] == ledger["valid"] + ledger["quarantined"] + ledger["known"]
+    assert ledger["known"] == fresh.height
+    assert "C-late" in shop.table("customer_features", LATE)["customer_id"]
+
+
+def test_bad_rows_go_to_quarantine_with_their_reason_and_place(tmp_path, early):
+    shop = early.copy(tmp_path / "dirty")
+    good = "C9,2025-01-15T10:00:00,o{},1,5.00\n"
+    rows = "".join(good.format(n) for n in range(60))
+    bad = ",2025-01-15T10:00:00,x1,1,5.00\nC9,soon,x2,1,5.00\n"
+    header = "customer_id,timestamp,transaction_id,quantity,amount\n"
+    (shop.folder / "landing" / "dirty.csv").write_text(header + rows + bad, encoding="utf-8")
+    green(shop.run(LATE))
+    kept_out = shop.table("quarantine", LATE)
+    assert kept_out["source_row"].to_list() == [61, 62]
+    assert kept_out["reasons"].to_list() == [["customer_id_missing"], ["timestamp_missing"]]
+    assert kept_out["unreadable"][1] == '{"quantity":null,"amount":null,"timestamp":"soon"}'
+
+
+def test_a_blocked_night_leaves_the_crm_as_it_was_and_passes_once_mended(tmp_path, early):
+    shop = early.copy(tmp_path / "blocked")
+    before = shop.crm()
+    broken = shop.folder / "landing" / "january.csv"
+    header = "customer_id,timestamp,transaction_id,quantity,amount\n"
+    broken.write_text(header + ",2025-01-15T10:00:00,x,1,5.00\n" * 9000, encoding="utf-8")
+    blocked = shop.run(LATE)
+    assert not blocked.success
+    assert [check.check_name for check in blocked.get_asset_check_evaluations() if not check.passed] != []
+    assert shop.crm().equals(before)
+    assert not (shop.folder / "lake" / "transactions" / f"night={LATE}").exists()
+    broken.write_text(header + "C1,2025-01-15T10:00:00,x,1,5.00\n", encoding="utf-8")
+    green(shop.run(LATE))
+    assert shop.table("ledger", LATE)["quarantined"].item() == 0
+
+
+def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
+    settled = late.table("settled_outcomes", LATE)
+    assert settled["night"].unique().to_list() == [EARLY]
+    assert settled.height == late.table("churn_scores", EARLY).height
+    bought = late.table("customer_days", LATE).filter(pl.col("orders") > 0)
+    came_back = bought.filter(pl.col("day") <= EARLY + timedelta(days=30))["customer_id"]
+    assert settled.filter(~pl.col("churned"))["customer_id"].sort().to_list() == sorted(
+        set(came_back) & set(settled["customer_id"])
+    )
+    figures = late.table("live_performance", LATE).filter(pl.col("figure") == "auroc")
+    assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
+
+
+def test_the_report_tells_a_manager_whom_to_call_and_how_right_the_last_night_was(late):
+    text = (late.folder / "reports" / f"{LATE}.md").read_text(encoding="utf-8")
+    top = late.table("at_risk_segments", LATE).filter("deliver").sort("expected_profit", descending=True)
+    assert top["customer_id"][0] in text
+    assert "How right we were" in text
+
+
+def test_training_can_be_asked_for_and_settlement_run_alone(tmp_path, late):
+    shop = late.copy(tmp_path / "jobs")
+    green(shop.run(LATE, "training"))
+    green(shop.run(LATE, "settlement"))
