@@ -63,7 +63,6 @@ def read_csv(file: Path, dialect: Dialect, *, name: str) -> pl.LazyFrame:
 
     Raises:
         DeliveryError: If a line has more or fewer fields than the header, or a quote is never closed.
-
     """
     with file.open(encoding="utf-8") as text:
         head = text.read(_HEAD)

@@ -54,7 +54,6 @@ def write_page(root: Path, table: str, night: date, *, result: Any, findings: Se
         night: As-of date.
         result: What Great Expectations returned.
         findings: The same, in words; with ``name``, ``verdict``, ``sentence``, ``threshold`` and ``observed``.
-
     """
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer

@@ -36,7 +36,6 @@ class DatabaseSource:
         query: A SELECT, in place of a table.
         arrived_column: When a row arrived: a date, timestamp or timestamptz. Without it a row counts as arrived when
             it happened, so that one which comes after the night of its day is never seen.
-
     """
 
     url: str = field(repr=False)
@@ -51,7 +50,6 @@ class DatabaseSource:
 
         Raises:
             ValueError: Names the settings.
-
         """
         if (self.table is None) == (self.query is None):
             raise ValueError("a database is read by a table or by a query: set one of source.table and source.query")
@@ -90,7 +88,6 @@ def read_database(
 
     Raises:
         DeliveryError: If the database cannot be reached or read, or lacks a column.
-
     """
     last = manifest.filter(pl.col("source_file") == source.name)["night"].max()
     after = last if isinstance(last, date) else None

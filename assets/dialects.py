@@ -25,7 +25,6 @@ class Dialect:
         delimiter: The character between two fields of a CSV, such as `;`.
         quote: The character around fields that may hold the delimiter; empty where quotes are plain characters.
         encoding: A codec of Python, such as `utf-8`, `utf-16` or `cp1252`.
-
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -39,7 +38,6 @@ class Dialect:
 
         Raises:
             ValueError: Names the field, its value and what is allowed.
-
         """
         if self.delimiter is not None and not (len(self.delimiter) == 1 and self.delimiter.isascii()):
             raise ValueError(f"delimiter is {self.delimiter!r}: it must be one ASCII character")
@@ -63,7 +61,6 @@ def plain_text(file: Path, dialect: Dialect, *, name: str, copy: Path) -> Path:
 
     Raises:
         DeliveryError: If the file is empty, no text, or ends in the middle.
-
     """
     with file.open("rb") as stream:
         compressed = stream.read(len(_GZIP)) == _GZIP

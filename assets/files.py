@@ -30,7 +30,6 @@ class File:
         location: Path or URL.
         size: Bytes.
         version: Changes with the content: an object store's entity tag, or when the file was written.
-
     """
 
     name: str
@@ -56,7 +55,6 @@ class FileSource:
         columns: Which of its columns mean what.
         reading: How text becomes moments and numbers.
         dialect: How text files are written.
-
     """
 
     path: str
@@ -69,7 +67,6 @@ class FileSource:
 
         Raises:
             DeliveryError: If there are none, or the object store refuses.
-
         """
         base, pattern = _split(self.path)
         files = [
@@ -95,7 +92,6 @@ class FileSource:
 
         Raises:
             DeliveryError: If the file is damaged; the sentence names the line where there is one.
-
         """
         path, copy = Path(file.location), scratch / file.digest
         with readable(file.name):
@@ -119,7 +115,6 @@ def readable(name: str) -> Iterator[None]:
 
     Raises:
         DeliveryError: Names the delivery, and what is wrong with it.
-
     """
     try:
         yield

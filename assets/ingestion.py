@@ -64,7 +64,6 @@ def refuse_unfinished(night: date, definition: ChurnDefinition) -> None:
 
     Raises:
         DeliveryError: If the night's midnight is still to come in the zone of the settings.
-
     """
     today = datetime.now(UTC).astimezone(definition.zone).date()
     if night >= today:

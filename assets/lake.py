@@ -36,7 +36,6 @@ class Lake(dg.ConfigurableIOManager):
 
     Attributes:
         root: Folder of the lake.
-
     """
 
     root: str
@@ -56,7 +55,6 @@ class Lake(dg.ConfigurableIOManager):
         Raises:
             FileNotFoundError: If there are none and the table's columns are not declared.
             ValueError: If a stored night has other columns than the declared ones.
-
         """
         files = [self.file(table, night) for night in nights]
         schema = SCHEMAS.get(table)
@@ -78,7 +76,6 @@ class Lake(dg.ConfigurableIOManager):
 
         Raises:
             ValueError: If the frame lacks a declared column or has it in another type.
-
         """
         schema = SCHEMAS.get(table)
         if schema is not None:

@@ -26,7 +26,6 @@ def objects(url: str) -> Iterator[tuple[str, int, str]]:
 
     Raises:
         DeliveryError: If the store cannot be reached or refuses.
-
     """
     from obstore.store import from_url
 
@@ -41,7 +40,6 @@ def fetch(url: str, key: str, target: Path) -> None:
 
     Raises:
         DeliveryError: If the store cannot be reached, refuses, or has no such object any more.
-
     """
     from obstore.store import from_url
 

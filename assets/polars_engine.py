@@ -44,7 +44,6 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
 
     Attributes:
         fault: Why a collection failed, if one did; Great Expectations itself goes on without its metrics.
-
     """
 
     fault: Exception | None = None
@@ -65,7 +64,6 @@ class PolarsExecutionEngine(ExecutionEngine[pl.Expr]):
 
         Raises:
             MetricResolutionError: If metrics ask for columns that the frame does not have.
-
         """
         data = self._data
         asked = [Question(metric, data, self._condition(metric), metrics or {}) for metric in metrics_to_resolve]

@@ -24,7 +24,6 @@ class FrameData(BatchData):
         frame: The rows.
         schema: Their columns and types.
         repeated: Up to a sample of the keys that stand in several rows, by the domain of the question.
-
     """
 
     def __init__(self, engine: ExecutionEngine[pl.Expr], frame: pl.LazyFrame) -> None:

@@ -32,7 +32,6 @@ def connected(url: str, variable: str) -> Iterator[Any]:
 
     Raises:
         DeliveryError: If the database cannot be reached or refuses the user.
-
     """
     from adbc_driver_manager import Error
     from adbc_driver_postgresql import dbapi
@@ -69,7 +68,6 @@ def as_arrow(column: str, kind: str) -> str:
     Args:
         column: Its name.
         kind: PostgreSQL's name of its type.
-
     """
     name = quoted(column)
     if kind in MOMENTS:

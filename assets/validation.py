@@ -38,7 +38,6 @@ class DataDocs(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     Attributes:
         root: Folder of Data Docs.
-
     """
 
     root: str
@@ -55,7 +54,6 @@ def check_results(
         checks: Names of the declared checks.
         accepted: Checks whose failure an operator accepts; they do not stop the run.
         page: The page of Data Docs.
-
     """
     for check in checks:
         asked = [finding for finding in findings if finding.check == check]

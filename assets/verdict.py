@@ -26,7 +26,6 @@ class Finding:
         threshold: The limit, in words.
         sentence: What was expected.
         unexpected_count: Rows that do not meet it; 0 where rows are not judged.
-
     """
 
     name: str
@@ -73,7 +72,6 @@ def validate(
 
     Raises:
         RuntimeError: If an expectation could not be computed: a fault of the pipeline, not of the data.
-
     """
     columns = frame.collect_schema().keys()
     answerable = [expectation for expectation in expectations if columns >= set(expectation.columns)]

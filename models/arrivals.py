@@ -35,7 +35,6 @@ class Past:
         nights: :func:`profile` of the recent nights, one row each.
         customers: ``customer_id`` of everybody seen before.
         newest_day: The last day on which something is known to have happened.
-
     """
 
     nights: pl.DataFrame = field(
@@ -50,7 +49,6 @@ def profile(raw: pl.LazyFrame, night: date) -> pl.LazyFrame:
 
     Returns:
         One row: ``night``, ``rows`` Int64, ``magnitude`` Float64 (mean log10 of absolute amounts; null without any).
-
     """
     return raw.select(night=pl.lit(night), rows=pl.len().cast(pl.Int64), magnitude=_MAGNITUDE.mean())
 
@@ -63,7 +61,6 @@ def usual_rows(nights: pl.DataFrame, night: date, rules: ValidationRules) -> tup
 
     Returns:
         Least and most; None where there are too few nights to tell.
-
     """
     if nights.height < rules.history_nights:
         return None
@@ -93,7 +90,6 @@ def raw_gate(
     Returns:
         The lines with ``rejected`` (Boolean), ``known_customer`` (Boolean, null without a customer) and
         ``magnitude`` (log10 of the absolute amount), the latter two where they are asked for; the expectations.
-
     """
     checks = row_rules(rules, night=night, mapped=mapped)
     frame = raw.with_columns(rejected=pl.any_horizontal(check.bad for check in checks))

@@ -78,7 +78,7 @@ class LogisticRule:
 
     def _terms(self, frame: pl.DataFrame) -> Vector:
         standard = _standard(_logs(frame, self.inputs), np.array(self.centre), np.array(self.scale))
-        return standard * np.array(self.weights)
+        return np.asarray(standard * np.array(self.weights))
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,11 @@ class MbgNbdRule:
         Raises:
             ValueError: nobody has a history, or somebody's goes beyond the night.
         """
-        if histories.height and (latest := histories["last_day"].max()) > as_of:  # type: ignore[operator]
-            raise ValueError(f"a history ends on {latest}, after the night {as_of}: take histories as of that night")
+        latest = histories.select(pl.col("last_day").max()).item()
+        if latest is not None and latest > as_of:
+            raise ValueError(
+                f"a history ends on {latest:%Y-%m-%d}, after the night {as_of}: take histories as of that night"
+            )
         profile = histories.select(
             recency_days=(pl.lit(as_of) - pl.col("last_day")).dt.total_days(),
             purchase_days="purchase_days",
@@ -161,7 +164,9 @@ def describe(rule: LogisticRule | MbgNbdRule) -> dict[str, Any]:
 
 def restore(described: dict[str, Any]) -> LogisticRule | MbgNbdRule:
     """The rule that `describe` described."""
-    fields = {key: tuple(value) if isinstance(value, list | tuple) else value for key, value in described.items()}
+    fields: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list | tuple) else value for key, value in described.items()
+    }
     if "model" in fields:
         return MbgNbdRule(**fields | {"model": MbgNbd(**fields["model"])})
     return LogisticRule(**fields)

@@ -1,9 +1,9 @@
 """Corrects probabilities so that of a hundred customers at 70 % about seventy really leave.
 
-Four corrections compete on a night that the model has not learned from: none, Platt (1999), beta (Kull, Silva Filho and
-Flach 2017) and isotonic (Zadrozny and Elkan 2002). Each is fitted on some of the customers and judged by log loss on the
-others, and a richer one must win by more than one standard error, so that the one with most freedom cannot win by
-learning the night by heart.
+Four corrections compete on a night that the model has not learned from: none, Platt (1999), beta (Kull, Silva Filho
+and Flach 2017) and isotonic (Zadrozny and Elkan 2002). Each is fitted on some of the customers and judged by log loss
+on the others, and a richer one must win by more than one standard error, so that the one with most freedom cannot win
+by learning the night by heart.
 """
 
 from collections.abc import Callable

@@ -23,7 +23,6 @@ class ClassifierRecipe:
         ridge: shrinkage of the leaves.
         rows: share of the examples that a tree sees.
         columns: share of the features that a tree sees.
-        bins: values that a feature is cut into.
         seed: of both samples.
         threads: processor threads; any number gives the same trees.
         device: `cpu`, or `cuda` with the GPU build of XGBoost.
@@ -38,16 +37,13 @@ class ClassifierRecipe:
     untested_rounds: int = 100
     min_child_weight: float = 20.0
     ridge: float = 10.0
-    rows: float = 0.5
+    rows: float = 0.7
     columns: float = 0.5
-    bins: int = 64
     seed: int = 0
     threads: int = 2
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        if self.bins < 2:
-            raise ValueError(f"bins = {self.bins} must be at least 2")
         for name in ("depth", "rounds", "patience", "untested_rounds", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
@@ -86,7 +82,6 @@ def train(
         "learning_rate": recipe.learning_rate,
         "min_child_weight": recipe.min_child_weight,
         "reg_lambda": recipe.ridge,
-        "max_bin": recipe.bins,
         "subsample": recipe.rows,
         "colsample_bytree": recipe.columns,
         "seed": recipe.seed,
@@ -100,13 +95,21 @@ def train(
     return xgb.train(parameters, learn, rounds or recipe.rounds, evals=watch, callbacks=[stop], verbose_eval=False)
 
 
-def log_odds(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
-    """Log-odds of churn, one per row."""
-    return np.asarray(booster.predict(_matrix(frame, features), output_margin=True), np.float64)
+def probability(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
+    """Uncalibrated probability of churn, one per row.
+
+    Raises:
+        ValueError: a feature is missing.
+    """
+    return np.asarray(booster.predict(_matrix(frame, features)), np.float64)
 
 
 def contributions(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
-    """Exact Shapley values of the trees: log-odds towards churn; shape (rows, features)."""
+    """Exact Shapley values of the trees: log-odds towards churn; shape (rows, features).
+
+    Raises:
+        ValueError: a feature is missing.
+    """
     return np.asarray(booster.predict(_matrix(frame, features), pred_contribs=True), np.float64)[:, :-1]
 
 

@@ -30,7 +30,6 @@ class Facts:
         whole: Whether these are whole numbers.
         rate: Whether all numbers lie from 0 to 1 and some between.
         currencies: Whether all values are codes of currencies.
-
     """
 
     names: tuple[str, ...]
@@ -67,7 +66,6 @@ def pooled(samples: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     Returns:
         One column per header, named by its letters and digits alone (nested and boolean ones are left out), and
         the file's name in the column ``FILE``.
-
     """
     return pl.concat(
         [
@@ -104,7 +102,6 @@ def facts(samples: Mapping[str, pl.DataFrame], together: pl.DataFrame) -> dict[s
 
     Returns:
         Key of the column -> what it looks like; columns without any value are left out.
-
     """
     own = {file: keys(frame) for file, frame in samples.items()}
     found = {}

@@ -21,7 +21,6 @@ class Role:
         beside: Further meanings that say nothing against it.
         never: Meanings that rule it out.
         kind: What its values are: id, order (few rows each), label (few different values), moment, number, currency.
-
     """
 
     tiers: tuple[str, ...]

@@ -27,32 +27,48 @@ def customer_days(transactions: pl.LazyFrame) -> pl.LazyFrame:
     An order is a distinct `transaction_id`, or a distinct `timestamp` where the source has no id.
     Quantity, spend and discount are those of purchase lines, refunds the absolute amount of return
     lines; all four in ten-thousandths. Spend and refunds are null when no line of the day has an
-    amount, discount when none has a discount.
+    amount, discount when no purchase line has a discount.
 
     Raises:
-        polars.exceptions.InvalidOperationError: at collection, when a value is too large for 64 bits.
-
+        polars.exceptions.InvalidOperationError: At collection, when a value is too large for 64 bits.
     """
-    bought = ~pl.col("is_return")
-    has_id = pl.col("transaction_id").is_not_null()
-
-    def total(value: pl.Expr, known: pl.Expr) -> pl.Expr:
-        return pl.when(known.is_not_null().any()).then((value * UNIT).round().cast(pl.Int64).sum())
-
-    amount = pl.col("amount")
+    bought, unnamed = ~pl.col("is_return"), pl.col("transaction_id").is_null()
+    quantity, amount, discount = (
+        (pl.col(name) * UNIT).round().cast(pl.Int64) for name in ("quantity", "amount", "discount")
+    )
+    lines = transactions.select(
+        "customer_id",
+        "day",
+        bought=bought,
+        order=pl.when(bought).then("transaction_id"),
+        moment=pl.when(bought & unnamed).then("timestamp"),
+        quantity=pl.when(bought).then(quantity),
+        spend=pl.when(bought).then(amount),
+        refunds=pl.when(~bought).then(amount.abs()),
+        discount=pl.when(bought).then(discount),
+    )
+    # Plain sums and counts, combined afterwards: aggregates of filtered columns take four times as long.
+    days = lines.group_by("customer_id", "day").agg(
+        pl.col("order", "moment").n_unique(),
+        pl.col("order", "moment").null_count().name.suffix(" nulls"),
+        pl.col("spend", "refunds", "discount").count().name.suffix(" known"),
+        pl.col("quantity", "spend", "refunds", "discount").sum(),
+        lines=pl.col("bought").sum().cast(pl.Int64),
+        returns=(~pl.col("bought")).sum().cast(pl.Int64),
+    )
+    distinct = (pl.col(name).cast(pl.Int64) - (pl.col(f"{name} nulls") > 0) for name in ("order", "moment"))
+    priced = pl.col("spend known") + pl.col("refunds known") > 0
     return (
-        transactions.group_by("customer_id", "day")
-        .agg(
-            orders=(
-                pl.col("transaction_id").filter(bought & has_id).n_unique()
-                + pl.col("timestamp").filter(bought & ~has_id).n_unique()
-            ).cast(pl.Int64),
-            lines=bought.sum().cast(pl.Int64),
-            quantity=(pl.col("quantity").filter(bought) * UNIT).round().cast(pl.Int64).sum(),
-            spend=total(amount.filter(bought), amount),
-            refunds=total(amount.filter(~bought).abs(), amount),
-            returns=(~bought).sum().cast(pl.Int64),
-            discount=total(pl.col("discount").filter(bought), pl.col("discount")),
+        days.select(
+            "customer_id",
+            "day",
+            "lines",
+            "quantity",
+            "returns",
+            pl.when(priced).then(pl.col("spend", "refunds")),
+            orders=pl.sum_horizontal(distinct),
+            discount=pl.when(pl.col("discount known") > 0).then("discount"),
         )
+        .select(CustomerDay.column_names())
         .sort("customer_id", "day")
     )

@@ -14,7 +14,6 @@ class ChurnDefinition:
         horizon_days: Days after the night in which a purchase means that the customer stayed.
         active_days: A customer is active with at least one purchase in ``(night - active_days, night]``.
         timezone: IANA name of the zone whose midnights divide the days; timestamps without a zone belong to it.
-
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}

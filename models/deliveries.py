@@ -38,7 +38,6 @@ def numbered(rows: pl.LazyFrame) -> pl.LazyFrame:
 
     Returns:
         The rows with ``occurrence``: 1 for the first line of its identity in its file, 2 for the second, and so on.
-
     """
     place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("source_file", *IDENTITY, "unreadable")
     return rows.with_columns(occurrence=place)
@@ -52,7 +51,6 @@ def due(rows: pl.LazyFrame, *, night: date, after: date | None) -> pl.LazyFrame:
         night: As-of date.
         after: The last night on which the same file, with the same content, was read; None if it is new. Undated rows
             arrive with the first reading.
-
     """
     if after is None:
         return rows.filter(pl.col("day").is_null() | (pl.col("day") <= night))
@@ -68,7 +66,6 @@ def unknown(rows: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
     Args:
         rows: Tonight's rows with ``occurrence``.
         known: Rows of earlier nights with the identity columns, ``unreadable`` and ``occurrence``.
-
     """
     key = [*IDENTITY, "unreadable", "occurrence"]
     first = rows.sort("source_file", "source_row").unique(key, keep="first", maintain_order=True)

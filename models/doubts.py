@@ -24,7 +24,6 @@ def doubts(rows: pl.DataFrame) -> list[str]:
 
     Returns:
         Sentences: what was seen, why it harms, what to do.
-
     """
     return [*_single_orders(rows), *_placeholders(rows), *_order_totals(rows), *_pieces(rows), *_currencies(rows)]
 
@@ -49,7 +48,6 @@ def return_pattern(rows: pl.DataFrame) -> str | None:
     Returns:
         A regular expression on transaction_id, for the most frequent leading letters whose lines are nearly all
         negative while most lines carry other letters or none; None if there are none.
-
     """
     begins = rows.select(
         letters=pl.col("transaction_id").str.extract(r"^([A-Za-z]+)").fill_null(""),

@@ -1,8 +1,8 @@
-"""How good are the probabilities: do they put the right customers first, do they say the right number, what do they earn?
+"""How good the probabilities are: whether they put the right customers first, say the right number, and pay.
 
-Every figure comes with an interval from a bootstrap of customers. Sources: expected maximum profit, Verbraken, Verbeke and
-Baesens (2013), with a value per customer as in Oskarsdottir et al. (2018); calibration slope and intercept, Van Calster et
-al. (2016); difference of AUROCs by placements, DeLong et al. (1988).
+Every figure comes with an interval from a bootstrap of customers. Sources: expected maximum profit, Verbraken, Verbeke
+and Baesens (2013), with a value per customer as in Oskarsdottir et al. (2018); calibration slope and intercept, Van
+Calster et al. (2016); difference of AUROCs by placements, DeLong et al. (1988).
 """
 
 import numpy as np

@@ -26,7 +26,6 @@ class Expectation:
         arguments: Its arguments.
         where: Only rows that meet this (column, operator, value) count.
         group: Name of an asset check that reports several expectations together.
-
     """
 
     name: str
@@ -134,7 +133,6 @@ def feature_expectations(*, active_days: int, previous_rows: int) -> list[Expect
     Args:
         active_days: A customer is active with a purchase in so many days.
         previous_rows: Active customers of the night before; 0 where there was none.
-
     """
     known = [
         filled(f"{column}_known", "ERROR", f"Every active customer has {column}.", column)
@@ -160,7 +158,6 @@ def segment_expectations(columns: Collection[str], previous: pl.DataFrame) -> li
         columns: Columns of its contract.
         previous: The table of the night before, empty where there was none; ``status``, ``churn_probability`` and
             ``is_control`` are looked at.
-
     """
     at_risk = ("status", "!=", "left")
     contract = [

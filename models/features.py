@@ -8,15 +8,17 @@ from itertools import repeat
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from models.catalogue import FAMILIES, Feature, FeatureRecipe, catalogue
+from models.catalogue import Feature, FeatureRecipe, catalogue
+from models.formulas import YEAR
 from models.history import MEASURES, blocks, measured
-from models.population import Returns, returns
+from models.population import Returns, returns, with_population
 from models.rhythm import by_length
 from models.snapshot import Reach, snapshot
 
 __all__ = ["FeatureRecipe", "feature_names", "features"]
 
 KEY = ("night", "customer_id")
+POPULATION = {"population_share", "similar_share", "season_share"}
 
 
 def features(
@@ -42,8 +44,9 @@ def features(
         horizon_days: Length of the outcome window, for the features that look that far ahead.
         held: `models.history.measured` of the days, looked up when not given; a feature whose measure
             holds nothing is left out. Buckets of customers take that of the whole table.
-        context: Returns of each night, counted in the days when not given. Buckets of customers take
-            those of the whole table.
+        context: `models.population.returns` by the day on which their horizon ends, that of each night and,
+            for a horizon below a year, of 365 - horizon_days before it; counted in the days when not given.
+            Buckets of customers take those of the whole table.
 
     Returns:
         night, customer_id and Float32 columns (no NaN, no infinity; unknown is null), sorted by night
@@ -51,7 +54,6 @@ def features(
 
     Raises:
         ValueError: When there is no night, or active_days reaches beyond the lookback.
-
     """
     recipe = recipe or FeatureRecipe()
     if not nights:
@@ -59,26 +61,32 @@ def features(
     if not 1 <= active_days <= recipe.lookback_days:
         raise ValueError(f"active_days is {active_days}; it must be from 1 to lookback_days ({recipe.lookback_days})")
     nights, horizon = sorted(set(nights)), horizon_days or 0
-    after, until = nights[0] - timedelta(days=max(recipe.lookback_days, active_days + horizon)), nights[-1]
+    oldest = max(recipe.lookback_days, active_days + max(horizon, YEAR))
+    after, until = nights[0] - timedelta(days=oldest), nights[-1]
     if held is None:
         held = measured(days.filter(pl.col("day") > after, pl.col("day") <= until))
     chosen = [feature for feature in catalogue(recipe, horizon_days) if _computable(feature, held)]
+    reach = Reach(active_days, recipe.lookback_days, horizon)
 
     def night_by_night(
         columns: list[str] | None, predicate: pl.Expr | None, limit: int | None, _: int | None
     ) -> Iterator[pl.DataFrame]:
         wanted = [feature for feature in chosen if columns is None or feature.name in columns]
-        names = {name for feature in wanted for name in feature.value.meta.root_names()}
+        names = {name for feature in wanted for name in feature.figures} | {f"purchase_days:{active_days}"}
         read = {"orders": pl.Int64()} | {k: v for k, v in held.items() if k == "orders" or _is_wanted(k, names)}
         packed = blocks(days, after=after, until=until, measures=read)
         orders = [by_length(block) for block in packed] if _is_wanted("gap", names) else repeat(None)
-        reach = Reach(active_days, recipe.lookback_days, horizon)
+
+        def came_back(until: date) -> Returns:
+            return context[until] if context is not None else returns(packed, until, active_days, horizon)
+
         for night in nights:
-            standing = None
-            if "similar_share" in names or "population_share" in names:
-                standing = context[night] if context else returns(packed, night, active_days, horizon)
+            now = came_back(night) if POPULATION & names else None
+            year_ago = came_back(night - timedelta(days=YEAR - horizon)) if "season_share" in names else None
             for block, order in zip(packed, orders, strict=False):
-                rows = snapshot(block, night, reach, names, order=order, context=standing)
+                rows = snapshot(block, night, reach, names, order)
+                if now is not None:
+                    rows = with_population(rows, now, year_ago, frequency=f"purchase_days:{active_days}")
                 rows = rows.select(*KEY, *(feature.value.cast(pl.Float32).alias(feature.name) for feature in wanted))
                 rows = rows if columns is None else rows.select(columns)
                 rows = (rows if predicate is None else rows.filter(predicate)).slice(0, limit)
@@ -96,8 +104,8 @@ def feature_names(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
 
 
 def _computable(feature: Feature, held: Collection[str]) -> bool:
-    summed = {name.split(":")[0] for name in feature.value.meta.root_names()}
-    return {*FAMILIES[feature.family], *(summed & set(MEASURES))} <= {*held, "orders"}
+    absent = set(MEASURES) - {*held, "orders"}
+    return absent.isdisjoint(figure.split(":")[0] for figure in feature.figures)
 
 
 def _is_wanted(kind: str, names: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Lets a new model score only if it has beaten the present one and every simple rule, beyond chance, on a known night."""
+"""Lets a new model score only if it has beaten the present one and every simple rule, beyond chance."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -112,6 +112,8 @@ def gate(
     }
     if champion is not None:
         rivals["champion"] = np.asarray(champion, np.float64)
+    if len(churned) == 0:
+        raise ValueError("a gate needs at least one customer of a ripe night, and there is none")
     if not rivals:
         raise ValueError("there is no rival to beat: pass the baselines' columns of Scorer.predict, or a champion")
     losses = {name: float(log_loss(churned, rival).mean()) for name, rival in rivals.items()}

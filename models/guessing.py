@@ -24,7 +24,6 @@ class Guess:
         column: Canonical name.
         names: Your names, one for each spelling among the files.
         reason: Why, in a sentence.
-
     """
 
     column: str
@@ -41,7 +40,6 @@ class Guesses:
         candidates: For each required column that was not found, the columns that it might be, with what they hold.
         unused: Your columns that mean nothing here.
         moments: How the timestamp reads.
-
     """
 
     found: tuple[Guess, ...]
@@ -63,7 +61,6 @@ def guess(samples: Mapping[str, pl.DataFrame]) -> Guesses:
 
     Args:
         samples: File -> some or all of its rows, dtypes as read.
-
     """
     together = pooled(samples)
     columns = facts(samples, together)

@@ -88,7 +88,6 @@ def meanings(header: str) -> tuple[str, ...]:
 
     Returns:
         Meanings in the order of the words, such as ``("customer", "id")``; ``"?"`` for a word that is not known.
-
     """
     words = [word for part in parts(header) for word in _known(part)]
     return tuple(meaning for word in words if (meaning := _MEANING.get(word, UNKNOWN)) != "filler")

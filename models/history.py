@@ -28,7 +28,6 @@ class Block:
         edges: First row of each customer, and the number of rows.
         day: Days since 1970-01-01, per row.
         values: Orders and the other measures that were asked for, per row.
-
     """
 
     customers: pl.Series
@@ -94,58 +93,56 @@ def blocks(days: pl.LazyFrame, *, after: date, until: date, measures: Mapping[st
         after: Days up to this one are left out.
         until: Days after this one are left out.
         measures: The columns that are wanted, with types that hold their values; null counts as nothing.
-
     """
+    zero, span = (after - EPOCH).days, (until - after).days
     rows = (
         days.filter(pl.col("day") > after, pl.col("day") <= until)
         .select(
             pl.col("customer_id").cast(pl.Categorical),
-            pl.col("day").to_physical(),
+            (pl.col("day").to_physical() - zero).cast(pl.Series([span]).shrink_dtype().dtype),
             *(pl.col(name).fill_null(0).cast(kind) for name, kind in measures.items()),
         )
         .collect(engine="streaming")
     )
     if rows.is_empty():
         return []
-    customers, owner, day, order = _sorted(rows.drop_in_place("customer_id"), rows.drop_in_place("day"))
+    customers, owner, day, order = _sorted(rows.drop_in_place("customer_id"), rows.drop_in_place("day"), span)
     fresh = np.append(True, (owner[1:] != owner[:-1]) | (day[1:] != day[:-1]))
-    columns = {"day": day[fresh]}
+    columns = {"day": day[fresh].astype(np.int32) + zero}
     for name in measures:
-        column = rows.drop_in_place(name).to_numpy()[order]
+        column = rows.drop_in_place(name).gather(order)
         if not fresh.all():
-            column = np.add.reduceat(column, np.flatnonzero(fresh), dtype=np.int64)
-        columns[name] = _narrow(column)
+            sums = np.add.reduceat(column.to_numpy(), np.flatnonzero(fresh), dtype=np.int64)
+            column = pl.Series(sums).shrink_dtype()
+        columns[name] = column.to_numpy()
     edges = running(np.bincount(owner[fresh], minlength=len(customers)))
     return list(_cut(customers, edges, columns))
 
 
-def _sorted(who: pl.Series, day: pl.Series) -> tuple[pl.Series, NDArray[np.int32], NDArray[Any], Ints]:
-    """The customers in order; place of the customer, day and row number of all rows by customer and day.
+def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, NDArray[Any], NDArray[Any], pl.Series]:
+    """The customers in order; place of the customer, day (up to `span`) and number of each row in that order.
 
-    One whole number holds all three of a row, so that the rows are sorted without a second copy.
+    One whole number holds all three of a row: the rows are sorted where they stand.
     """
     customers = who.unique().sort()
     codes = customers.to_physical().to_numpy()
     place = np.zeros(codes.max() + 1, dtype=np.int64)
     place[codes] = np.arange(len(codes))
-    days, rows = day.to_numpy(), np.arange(len(day), dtype=np.int32)
-    first = int(days.min())
-    day_bits, row_bits = int(days.max() - first).bit_length(), len(rows).bit_length()
+    day_bits, row_bits = span.bit_length(), len(who).bit_length()
     if len(codes).bit_length() + day_bits + row_bits > _KEY_BITS:
         raise ValueError(
-            f"{len(rows)} rows of {len(codes)} customers over {2**day_bits} days are too many to be sorted at once; "
+            f"{len(who)} rows of {len(codes)} customers over {span} days are too many to be sorted at once; "
             "compute features in buckets of customers"
         )
     key = place[who.to_physical().to_numpy()]
     key <<= day_bits
-    key += days
-    key -= first
+    key += day.to_numpy()
     key <<= row_bits
-    key += rows
+    key += np.arange(len(key), dtype=np.int32)
     key.sort()
-    order = key & ((1 << row_bits) - 1)
+    order = pl.Series((key & ((1 << row_bits) - 1)).astype(np.uint32))
     key >>= row_bits
-    day_of_row = _narrow((key & ((1 << day_bits) - 1)) + first)
+    day_of_row = (key & ((1 << day_bits) - 1)).astype(np.int32)
     key >>= day_bits
     return customers.cast(pl.String), key.astype(np.int32), day_of_row, order
 
@@ -156,7 +153,3 @@ def _cut(customers: pl.Series, edges: Ints, columns: Mapping[str, NDArray[Any]])
         rows = slice(int(edges[low]), int(edges[high]))
         values = {name: column[rows] for name, column in columns.items()}
         yield Block(customers[low:high], edges[low : high + 1] - edges[low], values.pop("day"), values)
-
-
-def _narrow(values: NDArray[Any]) -> NDArray[Any]:
-    return pl.Series(values).shrink_dtype().to_numpy()

@@ -13,8 +13,8 @@ def labels(days: pl.LazyFrame, nights: Sequence[date], horizon_days: int) -> pl.
 
     Args:
         days: `customer_days` that reach at least to the last night + `horizon_days`.
-        nights: as-of days; the outcome window is (night, night + horizon_days].
-        horizon_days: length of the outcome window in days.
+        nights: As-of days; the outcome window is (night, night + horizon_days].
+        horizon_days: Length of the outcome window in days.
 
     Returns:
         night, customer_id, churned (no purchase day in the window), outcome_spend (spend less refunds,
@@ -22,8 +22,7 @@ def labels(days: pl.LazyFrame, nights: Sequence[date], horizon_days: int) -> pl.
         night and customer_id.
 
     Raises:
-        ValueError: when there is no night, or the horizon is not at least one day.
-
+        ValueError: When there is no night, or the horizon is not at least one day.
     """
     if not nights or horizon_days < 1:
         raise ValueError(f"labels need a night and a horizon of at least 1 day, not {nights!r}, {horizon_days}")

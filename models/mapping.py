@@ -56,7 +56,6 @@ class ColumnMapping:
         discount: Money taken off the line.
         currency: ISO code of the amount.
         contract_until: Last day of the paid term.
-
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -89,7 +88,6 @@ class Reading:
     Attributes:
         timestamp_format: A strftime pattern; None finds it out, file by file, from the values.
         decimal: The decimal mark of numbers in text; ``auto`` finds it out, file by file.
-
     """
 
     timestamp_format: str | None = None
@@ -104,7 +102,6 @@ def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict
 
     Raises:
         DeliveryError: If the file lacks the customer or the timestamp; the sentence names the nearest header.
-
     """
     known = {name.strip().lower(): name for name in header}
     found = {
@@ -117,7 +114,7 @@ def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict
         if required not in found:
             wanted = " or ".join(map(repr, getattr(mapping, required)))
             near = get_close_matches(wanted.lower(), known, n=1, cutoff=0.4)
-            hint = f"; did you mean {known[near[0]]!r}?" if near else ""
+            hint = f"; did you mean {known[near[0]]!r}?" if near else "."
             raise DeliveryError(
                 f"{file}: no column {wanted} for {required}{hint} The file has: {', '.join(map(repr, header))}. "
                 f"Set source.columns.{required} in churn.toml."
@@ -207,7 +204,6 @@ def canonical(
 
     Raises:
         DeliveryError: If a required column is missing.
-
     """
     schema = frame.collect_schema()
     found = resolve(schema.names(), mapping, file=file)
@@ -216,10 +212,8 @@ def canonical(
     for name, own in found.items():
         dtype = schema[own]
         if name in _NUMBERS:
-            mark = reading.decimal
-            if mark == "auto":
-                mark = decimal_mark(sample[own]) if dtype == pl.String else "."
-            columns[name] = _number(pl.col(own), dtype, mark)
+            found_out = decimal_mark(sample[own]) if dtype == pl.String else "."
+            columns[name] = _number(pl.col(own), dtype, found_out if reading.decimal == "auto" else reading.decimal)
         elif name in _TEXTS:
             columns[name] = _text(pl.col(own), dtype)
         else:

@@ -1,4 +1,4 @@
-"""How likely a customer buys again, judged only from when and how often everybody bought: the classic model of marketing science.
+"""How likely a customer buys again, judged only from when and how often everybody bought.
 
 MBG/NBD (Batislam, Denizel and Filiztekin 2007) and its parent BG/NBD (Fader, Hardie and Lee 2005). A customer buys at
 random with a rate lambda ~ Gamma(r, alpha) and may leave after any purchase with probability p ~ Beta(a, b); under
@@ -8,8 +8,8 @@ the first and the first one T before the night, the likelihood of a history (the
     L(x, t_x, T) = Gamma(r+x) alpha^r / Gamma(r) * B(a, b+n) / B(a, b) * [ (alpha+T)^-(r+x) + d (alpha+t_x)^-(r+x) ]
 
 where n = x + 1 and d = a / (b+x) under MBG/NBD, n = x and d = [x > 0] a / (b+x-1) under BG/NBD: the first term in the
-brackets is a customer still there at T, the second one who left after the last purchase. To buy nothing in (T, T+H] is to
-have the same x and t_x when one looks again at T+H, so that the probability of churn needs no integral:
+brackets is a customer still there at T, the second one who left after the last purchase. To buy nothing in (T, T+H] is
+to have the same x and t_x when one looks again at T+H, so that the probability of churn needs no integral:
 
     P(no purchase in (T, T+H] | x, t_x, T) = L(x, t_x, T+H) / L(x, t_x, T)
 """
@@ -110,7 +110,8 @@ def fit_mbg_nbd(repeats: Vector, last: Vector, age: Vector, *, leaves_at_once: b
     unit = max(float(np.average(big_t, weights=count)), 1.0)
 
     def loss(logs: Vector) -> tuple[float, Vector]:
-        model = MbgNbd(*np.exp(logs), leaves_at_once)
+        r, alpha, a, b = np.exp(logs).tolist()
+        model = MbgNbd(r, alpha, a, b, leaves_at_once)
         likelihood = model.log_likelihood(x, t / unit, big_t / unit)
         return -float(count @ likelihood), -(model._gradient(x, t / unit, big_t / unit) @ count)
 

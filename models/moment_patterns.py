@@ -37,7 +37,6 @@ class Moments:
         pattern: The strftime pattern that reads them; None where they are no text or read by nothing.
         to_set: Whether the pattern has to stand in the settings, because a file could not find it out by itself.
         ambiguous: Whether every value reads as well with day and month exchanged.
-
     """
 
     share: float = 0.0
@@ -52,7 +51,6 @@ def moments(values: pl.DataFrame, dtypes: list[pl.DataType]) -> Moments:
     Args:
         values: file · value (String), the different values of each file.
         dtypes: Of the column in each file.
-
     """
     if all(dtype.is_temporal() for dtype in dtypes):
         return Moments(share=1.0 if all(dtype in (pl.Date, pl.Datetime) for dtype in dtypes) else 0.0)

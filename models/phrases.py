@@ -74,8 +74,8 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "short_history": ("A customer for only {tenure_days} days",),
         "long_history": ("A customer for {tenure_days} days",),
         "small_baskets": (
-            "Small baskets: {spend_per_order} per order",
-            "Small baskets: {lines_per_order:1} items per order",
+            "A typical order is worth {spend_per_order}",
+            "A typical order holds {lines_per_order:1} items",
             "Small baskets",
         ),
         "more_returns": ("Sent back {returns_share:%} % of the items",),
@@ -108,8 +108,8 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "short_history": ("Erst seit {tenure_days} Tagen Kunde",),
         "long_history": ("Seit {tenure_days} Tagen Kunde",),
         "small_baskets": (
-            "Kleine Warenkörbe: {spend_per_order} je Bestellung",
-            "Kleine Warenkörbe: {lines_per_order:1} Artikel je Bestellung",
+            "Eine übliche Bestellung ist {spend_per_order} wert",
+            "Eine übliche Bestellung umfasst {lines_per_order:1} Artikel",
             "Kleine Warenkörbe",
         ),
         "more_returns": ("Schickte {returns_share:%} % der Artikel zurück",),

@@ -1,5 +1,6 @@
 """Who counts on a night: the customers who bought recently enough, and everyone who ever bought."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -13,6 +14,7 @@ from models.history import EPOCH, Block, Ints, running
 RECENCY_BANDS = (0, 7, 14, 21, 30, 45, 60, 90, 120, 150, 180, 240, 300, 365, 545, 730)
 FREQUENCY_BANDS = (1, 2, 3, 4, 6, 9, 13, 20)
 WEIGHT = 20
+"""As many customers say something about others."""
 BOUGHT = pl.col("orders") > 0
 
 
@@ -23,8 +25,7 @@ def active(days: pl.LazyFrame, nights: Sequence[date], active_days: int) -> pl.L
         night, customer_id, sorted by both.
 
     Raises:
-        ValueError: when there is no night, or active_days is less than one.
-
+        ValueError: When there is no night, or active_days is less than one.
     """
     if not nights or active_days < 1:
         raise ValueError(f"active needs a night and at least 1 active day, not {nights!r}, {active_days}")
@@ -44,7 +45,6 @@ def histories(days: pl.LazyFrame, night: date, lookback_days: int) -> pl.LazyFra
 
     Returns:
         customer_id, purchase_days (Int64, distinct days), first_day, last_day (Date), sorted by customer_id.
-
     """
     return (
         days.filter(BOUGHT, pl.col("day") > night - timedelta(days=lookback_days), pl.col("day") <= night)
@@ -69,18 +69,18 @@ class Returns:
     Attributes:
         customers: Active customers when the horizon began, by band of recency and band of frequency.
         returned: Those of them with a purchase day within it.
-
     """
 
     customers: Ints
     returned: Ints
 
     def share(self) -> float:
-        """The share of all that came back; NaN when there was nobody."""
-        return float(np.divide(self.returned.sum(), self.customers.sum() or np.nan))
+        """The share of all that came back; NaN when they were fewer than `WEIGHT`."""
+        customers = self.customers.sum()
+        return float(self.returned.sum() / customers) if customers >= WEIGHT else math.nan
 
     def similar(self, recency: Ints, purchase_days: Ints) -> NDArray[np.float64]:
-        """The share among customers who stood where these stand; NaN when there was nobody at all.
+        """The share among customers who stood where these stand; NaN when all are fewer than `WEIGHT`.
 
         A cell is drawn towards the share of its recency band, and that towards the share of all, as if
         `WEIGHT` more customers with that share belonged to it.
@@ -115,3 +115,23 @@ def standing(recency: Ints, purchase_days: Ints) -> Ints:
     row = np.searchsorted(RECENCY_BANDS, recency, side="right") - 1
     column = np.searchsorted(FREQUENCY_BANDS, purchase_days, side="right") - 1
     return row * len(FREQUENCY_BANDS) + column
+
+
+def with_population(rows: pl.DataFrame, now: Returns, year_ago: Returns | None, *, frequency: str) -> pl.DataFrame:
+    """Join what became of others to the figures of a night.
+
+    Args:
+        rows: Figures with recency (days) and `frequency`.
+        now: Returns over the horizon that ends with the night.
+        year_ago: Returns over the horizon that began a year before the night.
+        frequency: The column with the number of purchase days among the active days.
+
+    Returns:
+        The rows with population_share, season_share (of everybody) and similar_share.
+    """
+    similar = now.similar(rows["recency"].to_numpy(), rows[frequency].to_numpy())
+    return rows.with_columns(
+        population_share=pl.lit(now.share()),
+        season_share=pl.lit(year_ago.share() if year_ago else math.nan),
+        similar_share=pl.Series(similar),
+    ).with_columns(pl.col("population_share", "season_share", "similar_share").fill_nan(None))

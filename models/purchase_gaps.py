@@ -25,7 +25,6 @@ class Suggestion:
         returned: Share of the gaps that are at most ``horizon_days`` long, weighed as in :func:`suggest`.
         active: Customers active one horizon before the end of the data.
         churned: Share of them that bought nothing after; NaN without active customers.
-
     """
 
     horizon_days: int
@@ -50,7 +49,6 @@ def suggest(days: pl.DataFrame) -> Suggestion:
 
     Args:
         days: customer_id · day (Date), one or more rows per purchase day; not empty.
-
     """
     # Whose day it is matters, not the name: numbers sort many times faster than text.
     days = days.select(pl.col("customer_id").hash(), "day").sort("customer_id", "day")

@@ -1,7 +1,7 @@
 """The figures of merit themselves: customers lined up from the riskiest to the safest, with how often each one counts.
 
-Equal probabilities share their rank, so that no figure depends on the order of the rows. Counting each customer a random
-number of times is a bootstrap, and every figure here is computed for many such counts at once.
+Equal probabilities share their rank, so that no figure depends on the order of the rows. Counting each customer a
+random number of times is a bootstrap, and every figure here is computed for many such counts at once.
 """
 
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ class Ranking:
         shape = (int(group.max()) + 1, 2)
 
         def total(values: Vector) -> Vector:
-            return np.bincount(cell[order], values[order], 2 * shape[0]).reshape(shape)
+            return np.asarray(np.bincount(cell[order], values[order], 2 * shape[0]).reshape(shape), np.float64)
 
         self.count = total(np.ones(len(cell)))
         several = np.maximum(self.count, 1)
@@ -166,8 +166,9 @@ class Ranking:
         """Expected maximum profit, and how many customers it contacts (Verbraken et al. 2013, equation 16).
 
         Contacting a group earns gamma * gains - costs, where gamma is the share of churners who accept the offer. The
-        best cut-off for a given gamma lies on the convex hull of the ranking, whose slopes are a monotone regression of
-        gains / costs; a group is contacted if gamma exceeds costs / gains, so that the mean over gamma ~ Beta is closed.
+        best cut-off for a given gamma lies on the convex hull of the ranking, whose slopes are a monotone regression
+        of gains / costs; a group is contacted if gamma exceeds costs / gains, so that the mean over gamma ~ Beta is
+        closed.
         """
         recipe = self._recipe
         profit, share = np.zeros(len(counts)), np.zeros(len(counts))

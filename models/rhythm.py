@@ -38,7 +38,6 @@ def gaps(
         gap_recent_count, at most three), gap_middle (sum of the two in the middle), gap_longest,
         gap_longer (how many were longer than the silence) and gap_ended (how many of these had
         ended `horizon` days later); all 0 for a customer without gaps.
-
     """
     day = block.purchases()
     gap = np.diff(day, prepend=0)

@@ -13,7 +13,6 @@ from scipy.special import expit
 from models import baselines, classifier
 from models.baselines import BASELINES, LogisticRule, MbgNbdRule
 from models.calibration import Calibration
-from models.ranking import Vector
 
 MODELS = ("xgboost", *BASELINES)
 """Everything that may serve, in the order of the columns of `Scorer.predict`."""
@@ -25,10 +24,8 @@ class Scorer:
 
     Attributes:
         booster: the trees; none where the data did not support them.
-        linear: logistic regression on all features, which steadies the trees; none without them.
-        weights: share of the trees, of `linear` and of MBG/NBD in the log-odds of `xgboost`.
-        calibration: correction of the probability of the three together.
         features: the columns that a frame must have.
+        calibration: correction of the trees' probability.
         baselines: the rules that the data supported, by name.
         serves: which of `MODELS` gives the churn probability.
         as_of: the night whose knowledge it holds.
@@ -37,10 +34,8 @@ class Scorer:
     """
 
     booster: xgb.Booster | None
-    linear: LogisticRule | None
-    weights: tuple[float, ...]
-    calibration: Calibration
     features: tuple[str, ...]
+    calibration: Calibration
     baselines: Mapping[str, LogisticRule | MbgNbdRule]
     serves: str
     as_of: date
@@ -73,10 +68,8 @@ class Scorer:
         self._check(frame)
         columns: dict[str, Any] = {}
         for name in MODELS:
-            if name == "xgboost" and self.booster is not None and self.linear is not None:
-                members = (classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame))
-                score = np.column_stack([*members, self.baselines["mbg_nbd"].log_odds(frame)]) @ self.weights
-                columns[name] = self.calibration.apply(expit(score))
+            if name == "xgboost" and self.booster is not None:
+                columns[name] = self.calibration.apply(classifier.probability(self.booster, frame, self.features))
             elif rule := self.baselines.get(name):
                 columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6)
             else:
@@ -93,30 +86,17 @@ class Scorer:
             ValueError: a feature is missing.
         """
         self._check(frame)
-        members: list[tuple[float, Mapping[str, Vector]]]
-        if self.serves == "xgboost" and self.booster is not None and self.linear is not None:
-            trees = classifier.contributions(self.booster, frame, self.features)
-            of_trees = dict(zip(self.features, trees.T, strict=True))
-            rules = (self.linear, self.baselines["mbg_nbd"])
-            every = (of_trees, *(rule.contributions(frame) for rule in rules))
-            members = list(zip(self.weights, every, strict=True))
-        else:
-            members = [(1.0, self.baselines[self.serves].contributions(frame))]
-        nothing = np.zeros(frame.height)
-        return pl.DataFrame(
-            {
-                name: sum((share * terms.get(name, nothing) for share, terms in members), nothing)
-                for name in self.features
-            }
-        )
+        if self.serves == "xgboost" and self.booster is not None:
+            values = classifier.contributions(self.booster, frame, self.features)
+            return pl.DataFrame(values, schema=list(self.features), orient="row")
+        terms = self.baselines[self.serves].contributions(frame)
+        return pl.DataFrame({name: terms.get(name, np.zeros(frame.height)) for name in self.features})
 
     def describe(self) -> dict[str, Any]:
         """Everything but the booster, JSON-ready; `Scorer.restore` is its inverse."""
         return {
-            "linear": self.linear and baselines.describe(self.linear),
-            "weights": list(self.weights),
-            "calibration": self.calibration.describe(),
             "features": list(self.features),
+            "calibration": self.calibration.describe(),
             "baselines": {name: baselines.describe(rule) for name, rule in self.baselines.items()},
             "serves": self.serves,
             "as_of": self.as_of.isoformat(),
@@ -129,10 +109,8 @@ class Scorer:
         """The scorer that `describe` described, around its booster."""
         return cls(
             booster,
-            described["linear"] and baselines.restore(described["linear"]),
-            tuple(described["weights"]),
-            Calibration.restore(described["calibration"]),
             tuple(described["features"]),
+            Calibration.restore(described["calibration"]),
             {name: baselines.restore(rule) for name, rule in described["baselines"].items()},
             described["serves"],
             date.fromisoformat(described["as_of"]),

@@ -1,5 +1,6 @@
 """The raw figures of one night: what each active customer did within every window, in whole numbers."""
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,8 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.history import EPOCH, Block, Ints, running
-from models.population import Returns
 from models.rhythm import gaps
+from models.weekdays import weekdays
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,6 @@ class Reach:
         active_days: A purchase day within these makes a customer active.
         lookback_days: Nothing older is seen.
         horizon_days: Days ahead that the question is about; 0 where nothing depends on it.
-
     """
 
     active_days: int
@@ -31,28 +31,21 @@ class Reach:
 
 
 def snapshot(
-    block: Block,
-    night: date,
-    reach: Reach,
-    names: Collection[str],
-    *,
-    order: NDArray[np.int32] | None,
-    context: Returns | None,
+    block: Block, night: date, reach: Reach, names: Collection[str], order: NDArray[np.int32] | None
 ) -> pl.DataFrame:
-    """Figures on the active customers of a block as of a night.
+    """Figures on the active customers of a block as of a night, from their own past.
 
     Args:
         block: Customers with their days.
         night: As-of day.
         reach: How far it looks.
-        names: `<measure>:<days>` for each sum that is wanted; other names are passed over.
+        names: `<measure>:<days>` for each sum that is wanted, and names of other figures.
         order: `models.rhythm.by_length` of the block, where figures on gaps are wanted.
-        context: How many customers of what standing came back, where those figures are wanted.
 
     Returns:
-        night, customer_id, recency and tenure (days), the sums (Int64, units of `customer_days`), the
-        figures of `models.rhythm.gaps`, population_share and similar_share.
-
+        night, customer_id, recency and tenure (days), winter and spring (cosine and sine of the day of the
+        year), the sums (Int64, units of `customer_days`) and, where wanted, the figures of
+        `models.rhythm.gaps` and `models.weekdays.weekdays`.
     """
     sums = {name: name.split(":") for name in names if ":" in name}
     lengths = {0, reach.active_days, reach.lookback_days, *(int(length) for _, length in sums.values())}
@@ -67,14 +60,13 @@ def snapshot(
     figures: dict[str, NDArray[Any]] = {"recency": recency, "tenure": today - day[first]}
     if order is not None:
         figures |= gaps(block, order, who, first=first, end=end, silence=recency, horizon=reach.horizon_days)
-    if context is not None:
-        figures["population_share"] = np.full(len(who), context.share())
-        figures["similar_share"] = context.similar(recency, end - purchase_days[at[reach.active_days]])
+    if {"weekend", "weekday", "month_start"} & set(names):
+        figures |= weekdays(block, first, end)
     for measure in {measure for measure, _ in sums.values()}:
         total = purchase_days if measure == "purchase_days" else running(block.values[measure])
         now = total[at[0]]
         figures |= {name: now - total[at[int(length)]] for name, (of, length) in sums.items() if of == measure}
-    key = pl.DataFrame({"customer_id": block.customers.gather(who)}).select(
-        night=pl.lit(night), customer_id="customer_id"
+    angle = 2 * math.pi * night.timetuple().tm_yday / 365.25
+    return pl.DataFrame({"customer_id": block.customers.gather(who), **figures}).with_columns(
+        night=pl.lit(night), winter=pl.lit(math.cos(angle)), spring=pl.lit(math.sin(angle))
     )
-    return key.hstack(pl.DataFrame(figures))

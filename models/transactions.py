@@ -68,7 +68,6 @@ class ValidationRules:
         min_known_share: Share of lines that must come from customers seen before, once there is history.
         max_repeated_share: Share of lines that may equal another line of the same file.
         min_filled_share: Share of lines in which a delivered optional column should have a value.
-
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -92,7 +91,6 @@ class ValidationRules:
 
         Raises:
             ValueError: Names the field, its value and what is allowed.
-
         """
         for name in ("max_rejected_share", "min_known_share", "max_repeated_share", "min_filled_share"):
             if not 0 <= getattr(self, name) <= 1:
@@ -120,7 +118,6 @@ class RowRule:
         column: Canonical column that the rule looks at.
         sentence: What a good line is like.
         bounds: Least and greatest good value; None for no bound.
-
     """
 
     name: str
@@ -151,7 +148,6 @@ def row_rules(rules: ValidationRules, *, night: date, mapped: Collection[str]) -
         rules: The limits.
         night: As-of date.
         mapped: Canonical columns that the source delivers; the others are null and obey every rule.
-
     """
     believable = -rules.max_amount, rules.max_amount
     return (
@@ -182,7 +178,6 @@ def split(
     Returns:
         Valid lines (:class:`Transaction`, sorted by customer, time, file and row) and quarantined ones
         (:class:`Quarantine`, sorted by file and row).
-
     """
     checks = row_rules(rules, night=night, mapped=mapped)
     rejected = pl.any_horizontal(check.bad for check in checks)

@@ -39,7 +39,6 @@ def prepare(config: Path | None) -> Settings:
 
     Raises:
         SettingsError: If the settings cannot be used.
-
     """
     settings = load_settings(config)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
@@ -54,7 +53,6 @@ def parse_night(text: str | None, settings: Settings) -> date:
 
     Raises:
         SettingsError: If the text is no date.
-
     """
     if text is None:
         return datetime.now(UTC).astimezone(settings.churn.zone).date() - timedelta(days=1)
@@ -79,10 +77,14 @@ def example(config: Config = None) -> None:
 
 
 @app.command()
-def run(night: Night = None, config: Config = None) -> None:
+def run(
+    night: Night = None,
+    accept: Annotated[list[str] | None, typer.Option(help="A failed check that you accept; may be repeated.")] = None,
+    config: Config = None,
+) -> None:
     """Run everything up to a night: ingest, validate, train where due, score, deliver, settle, report."""
     settings = prepare(config)
-    raise typer.Exit(run_nights([parse_night(night, settings)], settings))
+    raise typer.Exit(run_nights([parse_night(night, settings)], settings, accepted=accept or ()))
 
 
 @app.command()
@@ -148,12 +150,12 @@ def ui(
     raise typer.Exit(serve(prepare(config), port))
 
 
-def run_nights(wanted: Sequence[date], settings: Settings) -> int:
+def run_nights(wanted: Sequence[date], settings: Settings, accepted: Sequence[str] = ()) -> int:
     """Run the nightly job for each night in order and print the last night's summary; stop at the first red one."""
     for place, night in enumerate(wanted, 1):
         progress = f" ({place} of {len(wanted)})" if len(wanted) > 1 else ""
         CONSOLE.rule(f"[bold]night {night}[/]{progress}", align="left")
-        if launch("nightly", night, settings) != DONE:
+        if launch("nightly", night, settings, accepted) != DONE:
             return FAILED
     from pipelines.summary import print_summary
 
@@ -161,15 +163,21 @@ def run_nights(wanted: Sequence[date], settings: Settings) -> int:
     return DONE
 
 
-def launch(job: str, night: date, settings: Settings) -> int:
+def launch(job: str, night: date, settings: Settings, accepted: Sequence[str] = ()) -> int:
     """Run a job for a night in this process, as a run that the Dagster UI shows.
+
+    Args:
+        job: Its name.
+        night: As-of date.
+        settings: What the pipeline is configured with.
+        accepted: Checks whose failure does not stop this run; recorded in its tags.
 
     Returns:
         The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
-
     """
     import dagster as dg
 
+    from assets.validation import ACCEPT_TAG
     from pipelines.definitions import definitions
     from pipelines.jobs import TRAIN_NOW
 
@@ -181,6 +189,7 @@ def launch(job: str, night: date, settings: Settings) -> int:
                 partition_key=night.isoformat(),
                 instance=instance,
                 raise_on_error=False,
+                tags={ACCEPT_TAG: ",".join(accepted)} if accepted else None,
                 run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job == "training" else {}),
             )
         )

@@ -29,7 +29,6 @@ def bring_cdnow(folder: Path) -> Path:
 
     Raises:
         ExampleError: If the package index cannot be reached or sends another file than the known one.
-
     """
     target = folder / "cdnow.csv"
     if target.exists():

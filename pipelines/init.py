@@ -37,7 +37,6 @@ def init(source: str, *, target: Path, force: bool) -> int:
 
     Returns:
         The exit code: 0 if the settings can run, 1 if they ask for something first, 2 if nothing was written.
-
     """
     if target.exists() and not force:
         return _refuse(

@@ -23,13 +23,15 @@ class _Lines(logging.Handler):
         self._started: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the events that matter to whoever waits: steps, stored rows, failed checks, our own messages."""
-        event: dg.DagsterEvent | None = getattr(record, "dagster_meta", {}).get("dagster_event")
+        """Print what matters to whoever waits: stored tables and our own messages, failed checks among them."""
+        said = getattr(record, "dagster_meta", {})
+        event: dg.DagsterEvent | None = said.get("dagster_event")
         if event is None:
+            message = said.get("orig_message", record.getMessage())
             # What follows from a failure is said once, by the command, and not for every step that did not run.
-            if record.levelno in {logging.INFO, logging.WARNING}:
-                message = record.getMessage().rpartition(" - ")[2]
-                CONSOLE.print(f"      {message}", style="dim", markup=False, soft_wrap=True)
+            if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
+                style = {logging.INFO: "dim", logging.WARNING: "yellow"}.get(record.levelno, "red")
+                CONSOLE.print(f"      {message}", style=style, markup=False, soft_wrap=True)
             return
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:
@@ -40,16 +42,14 @@ class _Lines(logging.Handler):
             count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
             seconds = time.perf_counter() - self._started.get(step, time.perf_counter())
             CONSOLE.print(f"  [green]✓[/] {materialization.asset_key.to_user_string():<22}{count}{seconds:>8.1f} s")
-        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            check = event.asset_check_evaluation_data
-            if not check.passed:
-                mark = "[red]✗[/]" if check.severity is dg.AssetCheckSeverity.ERROR else "[yellow]![/]"
-                CONSOLE.print(f"  {mark} {check.asset_key.to_user_string()}: {check.description or check.check_name}")
 
 
-@dg.logger(description="Lines for a person who waits: tables with their rows and seconds, checks that failed.")
-def progress(_: dg.InitLoggerContext) -> logging.Logger:
-    """A logger that prints a run's progress."""
+def _progress(_: dg.InitLoggerContext) -> logging.Logger:
     logger = logging.Logger("churn.progress", logging.DEBUG)
     logger.addHandler(_Lines())
     return logger
+
+
+progress = dg.LoggerDefinition(
+    _progress, description="Lines for a person who waits: tables with their rows and seconds, checks that failed."
+)

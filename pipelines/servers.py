@@ -46,7 +46,6 @@ def serve(settings: Settings, port: int) -> int:
 
     Returns:
         0 when they were asked to end, 1 when one ended by itself or its port is taken.
-
     """
     for taken in (port, port + 1):
         if _listening(taken):

@@ -94,7 +94,6 @@ class LakeSettings(_Section):
         path: Folder of the lake.
         reports: Folder of the nightly reports.
         data_docs: Folder of Great Expectations' Data Docs.
-
     """
 
     path: Path = Path("lake")
@@ -110,7 +109,6 @@ class MlflowSettings(_Section):
         experiment: Name of the experiment.
         model: Name of the registered model.
         artifacts: Folder or URI of the artifacts of the default store.
-
     """
 
     tracking_uri: str | None = None
@@ -213,7 +211,6 @@ def load_settings(path: Path | None = None) -> Settings:
 
     Raises:
         SettingsError: If the file is missing or not TOML, or a key is unknown, missing or out of range.
-
     """
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
     try:

@@ -57,7 +57,6 @@ def settings_text(survey: Survey, source: Path) -> str:
     Args:
         survey: What was seen.
         source: The path as it should stand in the settings.
-
     """
     guesses, accepted = survey.guesses, accepted_share(survey)
     lines = [

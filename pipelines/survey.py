@@ -37,7 +37,6 @@ class Survey:
         currency: Code of the one currency of all amounts, where a column says so.
         last_day: Day of the last usable row.
         suggestion: Horizon and activity that fit; None without a usable purchase.
-
     """
 
     files: int
@@ -65,7 +64,6 @@ def survey(source: str, *, today: date) -> Survey:
 
     Raises:
         DeliveryError: If there is nothing to read, or a file cannot be read.
-
     """
     with TemporaryDirectory() as scratch:
         return _surveyed(FileSource(source, ColumnMapping(customer_id=(), timestamp=())), Path(scratch), today)

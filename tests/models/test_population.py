@@ -55,7 +55,7 @@ def test_returns_are_counted_over_the_horizon_that_ends_with_the_night() -> None
         ("not back", 129, 1), ("not active then", 130, 1), ("only a return", 35, 1), ("only a return", 3, 0),
     )  # fmt: skip
     result = counted(known)
-    assert (result.customers.sum(), result.returned.sum(), result.share()) == (5, 2, 0.4)
+    assert (result.customers.sum(), result.returned.sum()) == (5, 2)
 
 
 def test_the_share_of_similar_customers_is_drawn_towards_that_of_all() -> None:
@@ -71,10 +71,11 @@ def test_the_share_of_similar_customers_is_drawn_towards_that_of_all() -> None:
     assert some.similar(np.array([700]), np.array([1])) == pytest.approx(0.25)
 
 
-def test_nobody_a_horizon_ago_means_no_share() -> None:
-    nobody = counted(days(("a", 3, 1)))
-    assert np.isnan(nobody.share())
-    assert np.isnan(nobody.similar(np.array([3]), np.array([1]))).all()
+@pytest.mark.parametrize(("customers", "is_known"), [(0, False), (19, False), (20, True)])
+def test_few_customers_say_nothing_about_others(customers: int, is_known: bool) -> None:
+    some = counted(days(*((f"c{n}", 40, 1) for n in range(customers))))
+    assert np.isfinite(some.share()) == is_known
+    assert np.isfinite(some.similar(np.array([3]), np.array([1]))).all() == is_known
 
 
 def test_a_customer_stands_in_the_band_whose_bounds_hold_him() -> None:

@@ -45,13 +45,15 @@ def test_settings_of_a_folder_run_unedited(landing: Path, tmp_path: Path) -> Non
     assert init(str(landing), target=target, force=False) == 0
 
     settings = load_settings(target)
-    assert settings.source.path == Path("landing")
+    assert settings.source.path == "landing"
     assert settings.source.columns.customer_id == ("Kundennr",)
     assert "amount" in settings.source.columns.delivered
     assert (settings.churn.horizon_days, settings.churn.active_days) == (30, 90)
     assert (settings.validation.max_rejected_share, settings.validation.return_pattern) == (0.15, "^C")
     assert settings.value.currency == "EUR"
-    assert [file.name for file in settings.file_source().files()] == ["export.csv"]
+    source = settings.transactions()
+    assert isinstance(source, FileSource)
+    assert [file.name for file in source.files()] == ["export.csv"]
 
 
 def test_the_terminal_says_what_was_guessed_and_why(
@@ -139,7 +141,7 @@ def test_dates_that_are_whole_numbers_or_nothing_are_asked_for(
     ("source", "sentence"),
     [
         ("nowhere", "no such file or folder. Check the path."),
-        ("landing/*.parquet", "no file that ends in .csv, .csv.gz, .parquet, .ndjson is called so"),
+        ("landing/*.parquet", "no file that ends in .csv, .csv.gz, .parquet, .ndjson. Check the path."),
         ("broken.parquet", "not readable"),
     ],
 )

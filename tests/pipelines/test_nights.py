@@ -94,7 +94,7 @@ def early(tmp_path_factory, sales) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def late(tmp_path_factory, early) -> Shop:
+def late(tmp_path_factory, early: Shop) -> Shop:
     """The same shop after the late night, which is a horizon on; the night between never ran."""
     shop = early.copy(tmp_path_factory.mktemp("shop") / "late")
     green(shop.run(LATE))

@@ -1,0 +1,179 @@
+"""What every feature says about a customer, and the formula behind it, family by family.
+
+The formulas read the whole numbers of `models.snapshot` and `models.population`: `<measure>:<days>` is a
+sum over the last days, the other names are explained where they are made. Unknown is null.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from models.customer_days import UNIT
+
+OWN = 2
+"""How many of the customer's own breaks the customers in the same position weigh as much as."""
+
+YEAR = 365
+
+Formulas = Iterator[tuple[str, str, pl.Expr]]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What the formulas of a recipe are written for.
+
+    Attributes:
+        windows: Lengths of windows in days.
+        lookback_days: How far back a night looks.
+        horizon_days: Length of the outcome window; formulas that need it are left out without it.
+    """
+
+    windows: tuple[int, ...]
+    lookback_days: int
+    horizon_days: int | None
+
+
+def total(measure: str, days: int) -> pl.Expr:
+    """The sum of a measure over the last days, in units and currency units."""
+    value = pl.col(f"{measure}:{days}")
+    return value / UNIT if measure in {"quantity", "spend", "refunds", "discount"} else value
+
+
+def ratio(part: pl.Expr, whole: pl.Expr) -> pl.Expr:
+    """The part per whole, unknown where there is no whole."""
+    return pl.when(whole > 0).then(part / whole)
+
+
+def _recency(_: Scope) -> Formulas:
+    yield "recency_days", "days since the last purchase day", pl.col("recency")
+
+
+def _tenure(_: Scope) -> Formulas:
+    yield "tenure_days", "days since the first purchase day that is looked back on", pl.col("tenure")
+    silent = "share of the time as a customer that has passed since the last purchase"
+    yield "quiet_share", silent, ratio(pl.col("recency"), pl.col("tenure"))
+
+
+def _frequency(scope: Scope) -> Formulas:
+    orders = total("orders", scope.lookback_days)
+    yield "purchase_days", "days with a purchase", total("purchase_days", scope.lookback_days)
+    yield "orders", "orders", orders
+    yield "orders_per_30d", "orders per 30 days as a customer", orders * 30 / (pl.col("tenure") + 30)
+    for days in scope.windows:
+        yield f"orders_{days}d", f"orders in the last {days} days", total("orders", days)
+
+
+def _money(scope: Scope) -> Formulas:
+    yield "spend", "spend in currency units", total("spend", scope.lookback_days)
+    for days in scope.windows:
+        yield f"spend_{days}d", f"spend in the last {days} days, in currency units", total("spend", days)
+
+
+def _rhythm(scope: Scope) -> Formulas:
+    count, recency, longer = pl.col("gap_count"), pl.col("recency"), pl.col("gap_longer")
+    some = count > 0
+    span = pl.col("tenure") - recency
+    mean = ratio(span, count)
+    median, longest = (pl.when(some).then(each) for each in (pl.col("gap_middle") / 2, pl.col("gap_longest")))
+    variance = pl.when(count > 1).then((count * pl.col("gap_squares") - span**2) / (count * (count - 1)))
+    spread = variance.sqrt()
+    recent = ratio(pl.col("gap_recent"), pl.col("gap_recent_count"))
+    late = (recency - mean) / pl.max_horizontal(spread, pl.lit(1.0))
+    yield "gap_mean_days", "mean days between purchase days", mean
+    yield "gap_median_days", "usual (median) days between purchase days", median
+    yield "gap_spread_days", "standard deviation of the days between purchase days", spread
+    yield "gap_longest_days", "longest break between purchase days, in days", longest
+    yield "gap_last_days", "days between the last two purchase days", pl.when(some).then(pl.col("gap_last"))
+    yield "gap_recent_ratio", "mean of the last three breaks as a multiple of the mean of all", recent / mean
+    yield "gap_variation_ratio", "irregularity: spread of the breaks as a multiple of their mean", spread / mean
+    yield "overdue_ratio", "days since the last purchase as a multiple of the usual break", recency / median
+    yield "overdue_days", "days since the last purchase less the mean break", recency - mean
+    yield "overdue_spreads", "the same as a multiple of the spread of the breaks (at least a day)", late
+    yield "overdue_longest_ratio", "days since the last purchase as a multiple of the longest break", recency / longest
+    yield "gap_longer_share", "share of the earlier breaks that were longer than the present one", ratio(longer, count)
+    if scope.horizon_days is not None:
+        ended = f"share of those longer breaks that were over within {scope.horizon_days} more days"
+        yield "return_share", ended, ratio(pl.col("gap_ended"), longer)
+
+
+def _trends(scope: Scope) -> Formulas:
+    for measure in ("orders", "spend"):
+        for days in scope.windows:
+            if days >= 30 and 2 * days <= scope.lookback_days:
+                now, both = total(measure, days), total(measure, 2 * days)
+                meaning = f"{measure} of the last {days} days less those of the {days} before, as a share of both"
+                yield f"{measure}_trend_{days}d", f"{meaning} (-1 to 1)", ratio(2 * now - both, both)
+
+
+def _shares(scope: Scope, name: str, meaning: str, part: str, whole: str) -> Formulas:
+    life, year = scope.lookback_days, scope.windows[-1]
+    yield name, meaning, ratio(total(part, life), total(whole, life))
+    if year < life:
+        yield f"{name}_{year}d", f"{meaning}, in the last {year} days", ratio(total(part, year), total(whole, year))
+
+
+def _basket(scope: Scope) -> Formulas:
+    yield from _shares(scope, "lines_per_order", "lines per order", "lines", "orders")
+    yield from _shares(scope, "quantity_per_order", "quantity per order", "quantity", "orders")
+    yield from _shares(scope, "spend_per_order", "spend per order, in currency units", "spend", "orders")
+
+
+def _returns(scope: Scope) -> Formulas:
+    yield from _shares(scope, "returns_share", "return lines per purchase line", "returns", "lines")
+    yield from _shares(scope, "refunds_share", "money given back as a share of spend", "refunds", "spend")
+
+
+def _discounts(scope: Scope) -> Formulas:
+    yield from _shares(scope, "discount_share", "discount as a share of spend", "discount", "spend")
+
+
+def _season(scope: Scope) -> Formulas:
+    yield "winter_season", "how near the night is to New Year (1) or to the middle of the year (-1)", pl.col("winter")
+    yield "spring_season", "how near the night is to the start of April (1) or of October (-1)", pl.col("spring")
+    if scope.horizon_days is not None and scope.horizon_days < YEAR <= scope.lookback_days:
+        ahead = total("orders", YEAR) - total("orders", YEAR - scope.horizon_days)
+        yield "orders_season", f"orders a year ago in the same {scope.horizon_days} days that now lie ahead", ahead
+
+
+def _weekdays(scope: Scope) -> Formulas:
+    purchases = total("purchase_days", scope.lookback_days)
+    yield "weekend_share", "share of purchase days on Saturday or Sunday", ratio(pl.col("weekend"), purchases)
+    yield "weekday_share", "share of purchase days on the favourite weekday", ratio(pl.col("weekday"), purchases)
+    early = "share of purchase days in the first ten days of a month"
+    yield "month_start_share", early, ratio(pl.col("month_start"), purchases)
+
+
+def _population(scope: Scope) -> Formulas:
+    if scope.horizon_days is None:
+        return
+    days, similar = scope.horizon_days, pl.col("similar_share")
+    everybody = f"share of all active customers who bought within the {days} days up to the night"
+    yield "population_return_share", everybody, pl.col("population_share")
+    if days < YEAR:
+        last_year = f"share of the customers active a year ago who bought within the {days} days from then"
+        yield "season_return_share", last_year, pl.col("season_share")
+    alike = (
+        f"share who bought within the {days} days up to the night, of customers who stood where this one stands: "
+        "as long since the last purchase, as many purchase days"
+    )
+    yield "similar_return_share", alike, similar
+    chance = f"chance of a purchase within {days} days, from the customer's own breaks and from similar customers"
+    yield "return_chance", chance, (pl.col("gap_ended") + OWN * similar) / (pl.col("gap_longer") + OWN)
+
+
+FAMILIES: dict[str, Callable[[Scope], Formulas]] = {
+    "recency": _recency,
+    "frequency": _frequency,
+    "money": _money,
+    "tenure": _tenure,
+    "rhythm": _rhythm,
+    "trends": _trends,
+    "basket": _basket,
+    "returns": _returns,
+    "discounts": _discounts,
+    "season": _season,
+    "population": _population,
+    "weekdays": _weekdays,
+}
+"""All families; features stand in this order."""
