@@ -29,6 +29,17 @@ from pipelines.progress import progress
 from pipelines.settings import Settings, load_settings
 
 
+def tracking_of(settings: Settings) -> Tracking:
+    """The tracking of these settings; a server decides for itself where artifacts go."""
+    uri = settings.tracking_uri()
+    return Tracking(
+        tracking_uri=uri,
+        artifact_root=None if uri.startswith("http") else settings.artifacts(),
+        experiment=settings.mlflow.experiment,
+        model_name=settings.mlflow.model,
+    )
+
+
 def resources(settings: Settings) -> dict[str, object]:
     """Everything that assets ask for by name, made from the settings."""
     lake = Lake(root=str(settings.beside(settings.lake.path)))
@@ -44,12 +55,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "docs": DataDocs(root=str(settings.beside(settings.lake.data_docs))),
         "feature_recipe": settings.features,
         "evaluation": settings.evaluation,
-        "tracking": Tracking(
-            tracking_uri=settings.tracking_uri(),
-            artifact_root=settings.artifacts(),
-            experiment=settings.mlflow.experiment,
-            model_name=settings.mlflow.model,
-        ),
+        "tracking": tracking_of(settings),
         "tiers": settings.tiers,
         "worth": settings.value,
         "policy": settings.retention,

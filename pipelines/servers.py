@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from pipelines.definitions import tracking_of
 from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
 
@@ -51,6 +52,8 @@ def serve(settings: Settings, port: int) -> int:
         if _listening(taken):
             complain(f"port {taken} is in use: choose another with --port")
             return 1
+    # A server that opens a new store at the same time as a run would destroy it: the lock is ours, not MLflow's.
+    tracking_of(settings).store.client.search_experiments(max_results=1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     environment = os.environ | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -114,7 +114,7 @@ class MlflowSettings(_Section):
     tracking_uri: str | None = None
     experiment: str = "churn"
     model: str = "churn"
-    artifacts: Path = Path("mlartifacts")
+    artifacts: str = "mlartifacts"
 
 
 class CrmSettings(_Section):
@@ -200,7 +200,8 @@ class Settings(BaseSettings):
 
     def artifacts(self) -> str:
         """Where the default tracking store keeps its artifacts."""
-        return str(self.beside(self.mlflow.artifacts))
+        artifacts = self.mlflow.artifacts
+        return artifacts if "://" in artifacts else str(self.beside(Path(artifacts)))
 
 
 def load_settings(path: Path | None = None) -> Settings:
