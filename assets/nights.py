@@ -1,6 +1,6 @@
 """The night, which is the partition of every table, and how nights look back at each other."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import dagster as dg
 
@@ -19,8 +19,3 @@ BEFORE_TONIGHT = dg.TimeWindowPartitionMapping(start_offset=_EVER, end_offset=-1
 def as_night(partition_key: str) -> date:
     """The as-of date that a partition key ``YYYY-MM-DD`` stands for."""
     return date.fromisoformat(partition_key)
-
-
-def nights_between(first: date, last: date) -> list[date]:
-    """Every night from ``first`` to ``last``, both included."""
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]

@@ -121,9 +121,9 @@ def settle(night: Night = None, config: Config = None) -> None:
 
 @app.command("init")
 def write_settings(
-    source: Annotated[str, typer.Argument(help="A folder, file or glob of transactions.")],
+    source: Annotated[str, typer.Argument(help="A file, a folder, or a pattern in quotes such as 'exports/*.csv'.")],
     config: Annotated[Path, typer.Option(help="The settings to write.")] = Path("churn.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite settings that exist.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace settings that exist.")] = False,
 ) -> None:
     """Look at your transactions and write settings for them."""
     from pipelines.init import init

@@ -3,9 +3,7 @@
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 from rich.text import Text
 
@@ -16,15 +14,6 @@ from pipelines.survey import Survey, survey
 
 DONE, ASKS, USAGE = 0, 1, 2
 _EXTREME = 0.97
-
-
-def command(
-    source: Annotated[str, typer.Argument(help="A file, a folder, or a glob in quotes such as 'exports/*.csv'.")],
-    config: Annotated[Path, typer.Option(help="The settings to write.")] = Path("churn.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace settings that exist.")] = False,
-) -> None:
-    """Look at transactions and write settings for them: which column is what, and a churn horizon that fits."""
-    raise typer.Exit(init(source, target=config, force=force))
 
 
 def init(source: str, *, target: Path, force: bool) -> int:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-import typer
 from typer.testing import CliRunner
 
 from assets.files import FileSource
 from models.mapping import canonical
-from pipelines.init import command, init
+from pipelines.cli import app
+from pipelines.init import init
 from pipelines.settings import SettingsError, load_settings
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -194,14 +194,11 @@ def test_a_stray_month_in_the_future_does_not_open_the_gate(tmp_path: Path) -> N
 
 def test_the_command_writes_settings(landing: Path, tmp_path: Path) -> None:
     target = tmp_path / "mine.toml"
-    app = typer.Typer()
-    app.command("init")(command)
+    typed = ["init", str(landing), "--config", str(target)]
 
-    result = CliRunner().invoke(app, [str(landing), "--config", str(target)])
-
-    assert result.exit_code == 0
-    assert CliRunner().invoke(app, [str(landing), "--config", str(target)]).exit_code == 2
-    assert CliRunner().invoke(app, [str(landing), "--config", str(target), "--force"]).exit_code == 0
+    assert CliRunner().invoke(app, typed).exit_code == 0
+    assert CliRunner().invoke(app, typed).exit_code == 2
+    assert CliRunner().invoke(app, [*typed, "--force"]).exit_code == 0
     assert load_settings(target).source.columns.timestamp == ("Bestelldatum",)
 
 
