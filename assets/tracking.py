@@ -137,6 +137,19 @@ class Tracking(dg.ConfigurableResource[None]):
         appointed = succession[past[-1]]
         return self.version(aliases.get("champion", appointed) if past[-1] == max(succession) else appointed)
 
+    def appointments(self) -> dict[date, str]:
+        """From which night on which version serves, oldest first."""
+        return self._succession()[0]
+
+    def versions(self) -> list[Version]:
+        """Every registered version, oldest first."""
+        entries = self.store.client.search_model_versions(f"name = '{self.model_name}'")
+        return [self.version(str(number)) for number in sorted(int(entry.version) for entry in entries)]
+
+    def figures(self, version: Version) -> dict[str, float]:
+        """The metrics of the run that trained a version."""
+        return dict(self.store.client.get_run(version.run_id).data.metrics)
+
     def previous(self) -> Version | None:
         """The version that served before the champion, or None."""
         version = self._succession()[1].get("previous")
@@ -149,9 +162,9 @@ class Tracking(dg.ConfigurableResource[None]):
             ValueError: If there is no such version.
         """
         client, name = self.store.client, self.model_name
-        known = sorted(int(entry.version) for entry in client.search_model_versions(f"name = '{name}'"))
-        if version not in map(str, known):
-            raise ValueError(f"{name} has no version {version}: choose one of {known}")
+        known = [each.version for each in self.versions()]
+        if version not in known:
+            raise ValueError(f"{name} has no version {version}: choose one of {', '.join(known) or 'none yet'}")
         client.set_registered_model_tag(name, f"{_SINCE}{from_night}", version)
         client.set_model_version_tag(name, version, "champion_from", f"{from_night}")
         succession, aliases = self._succession()

@@ -119,6 +119,56 @@ def settle(night: Night = None, config: Config = None) -> None:
     raise typer.Exit(launch("settlement", parse_night(night, settings), settings))
 
 
+@app.command()
+def champion(
+    version: Annotated[
+        str | None, typer.Option("--set", help="The version that is to serve from the next night.")
+    ] = None,
+    previous: Annotated[bool, typer.Option("--previous", help="Go back to the version that served before.")] = False,
+    config: Config = None,
+) -> None:
+    """List the models and which serves from which night; or let another one serve."""
+    from pipelines.champion import appoint, print_versions
+    from pipelines.definitions import resources
+
+    parts = resources(prepare(config))
+    if version is None and not previous:
+        raise typer.Exit(print_versions(parts["tracking"]))
+    raise typer.Exit(appoint(parts["tracking"], parts["lake"], version, previous=previous))
+
+
+@app.command()
+def explain(
+    customer: Annotated[str, typer.Option(help="Id of the customer, as in the source.")],
+    night: Annotated[str | None, typer.Option(help="A night that ran; by default the latest.")] = None,
+    config: Config = None,
+) -> None:
+    """Say why a customer had their score on a night: reasons, features, model, and the data behind them."""
+    from pipelines.definitions import resources
+    from pipelines.explanation import explain as explain_score
+
+    settings = prepare(config)
+    parts = resources(settings)
+    as_of = None if night is None else parse_night(night, settings)
+    raise typer.Exit(explain_score(customer, as_of, settings, parts["lake"], parts["tracking"]))
+
+
+@app.command()
+def publish(
+    night: Annotated[str, typer.Option(help="A night in the history of the CRM, YYYY-MM-DD.")], config: Config = None
+) -> None:
+    """Let the CRM read a delivered night again, for example the one before a bad one."""
+    from pipelines.definitions import resources
+
+    settings = prepare(config)
+    try:
+        done = resources(settings)["crm"].point_to(parse_night(night, settings), run_id="churn publish")
+    except ValueError as error:
+        complain(f"{error}.")
+        raise typer.Exit(FAILED) from None
+    CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
+
+
 @app.command("init")
 def write_settings(
     source: Annotated[str, typer.Argument(help="A file, a folder, or a pattern in quotes such as 'exports/*.csv'.")],

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
 
@@ -40,7 +41,7 @@ def tracking_of(settings: Settings) -> Tracking:
     )
 
 
-def resources(settings: Settings) -> dict[str, object]:
+def resources(settings: Settings) -> dict[str, Any]:
     """Everything that assets ask for by name, made from the settings."""
     lake = Lake(root=str(settings.beside(settings.lake.path)))
     return {

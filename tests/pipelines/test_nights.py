@@ -12,7 +12,9 @@ import polars as pl
 import pytest
 
 from models.simulator import customers, transactions
-from pipelines.definitions import definitions
+from pipelines.champion import appoint, print_versions
+from pipelines.definitions import definitions, resources
+from pipelines.explanation import explain
 from pipelines.jobs import TRAIN_NOW
 from pipelines.settings import load_settings
 
@@ -237,3 +239,55 @@ def test_training_can_be_asked_for_and_settlement_run_alone(tmp_path, late):
     shop = late.copy(tmp_path / "jobs")
     green(shop.run(LATE, "training"))
     green(shop.run(LATE, "settlement"))
+
+
+def test_a_score_of_the_past_can_be_explained(late, capsys):
+    settings = load_settings(late.folder / "churn.toml")
+    parts = resources(settings)
+    row = late.table("at_risk_segments", EARLY).filter("deliver").row(0, named=True)
+    assert explain(row["customer_id"], EARLY, settings, parts["lake"], parts["tracking"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    model = late.table("churn_model", EARLY).row(0, named=True)
+    for said in (
+        f"{row['churn_probability']:.1%} likely",
+        f"version {model['model_version']}, trained as of {EARLY}",
+        f"{row['reason_1']} ({row['reason_1_code']})",
+        "recency_days",
+        "history.csv",
+    ):
+        assert said in told
+    lines = late.table("transactions", EARLY).filter(pl.col("customer_id") == row["customer_id"]).height
+    assert f"From {lines} lines" in told
+
+
+def test_whoever_was_not_scored_is_told_why(late, capsys):
+    settings = load_settings(late.folder / "churn.toml")
+    parts = resources(settings)
+    gone = late.table("customer_days", EARLY).join(late.table("churn_scores", EARLY), on="customer_id", how="anti")
+    for customer, night, said in (
+        ("nobody", EARLY, "nobody had made no purchase by"),
+        (gone["customer_id"][0], EARLY, "was not active on"),
+        ("nobody", MISSED, f"Night {MISSED} was not scored; these were: {EARLY}, {LATE}"),
+    ):
+        assert explain(customer, night, settings, parts["lake"], parts["tracking"]) == 1
+        assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_model_appointed_by_hand_serves_from_the_next_night_on(tmp_path, late, capsys):
+    shop = late.copy(tmp_path / "appointed")
+    green(shop.run(LATE, "training"))
+    parts = resources(load_settings(shop.folder / "churn.toml"))
+    tracking, lake = parts["tracking"], parts["lake"]
+    assert appoint(tracking, lake, "1", previous=False) == 0
+    assert tracking.champion(LATE + timedelta(days=1)).version == "1"
+    assert appoint(tracking, lake, "99", previous=False) == 1
+    assert "churn has no version 99: choose one of 1" in capsys.readouterr().err
+    assert print_versions(tracking) == 0
+    assert "Champion: version 1." in capsys.readouterr().out
+
+
+def test_an_earlier_delivery_can_be_made_current_again(tmp_path, late):
+    shop = late.copy(tmp_path / "published")
+    crm = resources(load_settings(shop.folder / "churn.toml"))["crm"]
+    assert crm.point_to(EARLY, run_id="test").outcome == "current"
+    assert shop.crm()["night"].max() == f"{EARLY}"
