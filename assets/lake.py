@@ -11,6 +11,7 @@ import polars as pl
 from assets.nights import as_night
 from models.customer_days import CustomerDay
 from models.deliveries import Delivery, Ledger
+from models.drift import Drift
 from models.scores import ChurnScore
 from models.segments import AtRiskSegment
 from models.settlement import Performance, SettledOutcome
@@ -25,6 +26,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "customer_days": CustomerDay,
     "churn_scores": ChurnScore,
     "at_risk_segments": AtRiskSegment,
+    "model_drift": Drift,
     "settled_outcomes": SettledOutcome,
     "live_performance": Performance,
 }

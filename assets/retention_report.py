@@ -13,6 +13,7 @@ from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.reporting import as_html, as_text
 from assets.settled_night import SettledNight
 from models.definition import ChurnDefinition
+from models.drift import stale
 
 
 class Reports(dg.ConfigurableResource[None]):
@@ -50,6 +51,7 @@ def retention_report(
     churn: dg.ResourceParam[ChurnDefinition],
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
+    model_drift: pl.DataFrame,
     settled_outcomes: pl.LazyFrame,
     live_performance: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
@@ -63,6 +65,7 @@ def retention_report(
         at_risk=at_risk_segments,
         model=f"Version {model['model_version']}, trained as of {model['trained_as_of']}; {model['serves']} serves.",
         gate=model["verdict"],
+        warnings=[f"The model is stale: {why}. A challenger follows."] if (why := stale(model_drift)) else [],
         settled=newest_settled(settled_outcomes, live_performance, churn.horizon_days),
         places={
             "table": crm.address,

@@ -1,5 +1,6 @@
 """Where every model, every comparison and every settled night is written down, and which model serves."""
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SINCE = "champion_from."
+PROFILE = "tables/profile.json"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,12 @@ class Version:
     serves: str
     passed: bool
     tags: Mapping[str, str]
+
+    @property
+    def stale_from(self) -> date | None:
+        """The night on which it was first seen to know the customers no longer, if any."""
+        night = self.tags.get("stale_from")
+        return None if night is None else date.fromisoformat(night)
 
 
 class Tracking(dg.ConfigurableResource[None]):
@@ -149,6 +157,26 @@ class Tracking(dg.ConfigurableResource[None]):
     def figures(self, version: Version) -> dict[str, float]:
         """The metrics of the run that trained a version."""
         return dict(self.store.client.get_run(version.run_id).data.metrics)
+
+    def profile(self, version: str) -> pl.DataFrame | None:
+        """The distributions that a version learned from, see `models.drift.profile`; None if none were noted."""
+        run = self.store.client.get_run(self.version(version).run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            if not any(file.path == PROFILE for file in self.store.client.list_artifacts(run.info.run_id, "tables")):
+                return None
+            stored = self.store.download(f"{run.info.artifact_uri}/{PROFILE}", Path(folder))
+            table = json.loads(stored.read_text(encoding="utf-8"))
+        return pl.DataFrame(table["data"], schema=table["columns"], orient="row", infer_schema_length=None)
+
+    def mark_stale(self, version: str, night: date, why: str) -> None:
+        """Note that a version no longer knows the customers; the first night on which it did not is kept."""
+        if self.version(version).stale_from is None:
+            for key, value in (("stale_from", f"{night}"), ("stale", why)):
+                self.store.client.set_model_version_tag(self.model_name, version, key, value)
+
+    def last_training(self, night: date) -> date | None:
+        """The newest night up to a given one as of which a model was trained, whether or not it serves."""
+        return max((each.trained_as_of for each in self.versions() if each.trained_as_of <= night), default=None)
 
     def previous(self) -> Version | None:
         """The version that served before the champion, or None."""

@@ -17,6 +17,7 @@ from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking, Version
 from models.challenge import Challenge, Question, challenge, is_due
+from models.drift import DriftLimits, profile
 from models.evaluation import calibration_table, gain_table
 from models.settlement import SERVED
 
@@ -48,6 +49,7 @@ def churn_model(
     lake: dg.ResourceParam[Lake],
     tracking: Tracking,
     question: dg.ResourceParam[Question],
+    drift_limits: dg.ResourceParam[DriftLimits],
     customer_days: pl.LazyFrame,
 ) -> pl.DataFrame:
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
@@ -56,7 +58,9 @@ def churn_model(
         return lake.scan("churn_model", [night]).collect()
     serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
-        return pinned(night, serving, "No challenger was due.")
+        if not _stale(serving, tracking.last_training(night), night, drift_limits):
+            return pinned(night, serving, "No challenger was due.")
+        context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
     outcome = challenge(customer_days, night, question, rival)
@@ -64,6 +68,12 @@ def churn_model(
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
     return pinned(night, champion, outcome.verdict.sentence)
+
+
+def _stale(serving: Version, trained: date | None, night: date, limits: DriftLimits) -> bool:
+    """Whether an earlier night marked a model stale, and the last training is long enough ago to try another."""
+    marked = serving.stale_from is not None and serving.stale_from < night
+    return marked and (trained is None or (night - trained).days >= limits.retrain_days)
 
 
 def pinned(night: date, version: Version, verdict: str) -> pl.DataFrame:
@@ -81,6 +91,10 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
     for name, probability in outcome.probabilities.items():
         tables[f"calibration_{name}"] = calibration_table(outcome.churned, probability)
         tables[f"gain_{name}"] = gain_table(outcome.churned, probability)
+    learned = outcome.examples.filter(pl.col("night").is_in(outcome.serving.nights))
+    if learned.height:
+        model = outcome.serving
+        tables["profile"] = profile(learned, model.features, lambda rows: model.predict(rows)["churn_probability"])
     figures = {}
     if "xgboost" in outcome.probabilities:
         explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from assets.crm import Crm
+from assets.drift import check_model_drift, model_drift
 from assets.features import customer_days, customer_features
 from assets.ingestion import arrivals
 from assets.lake import Lake
@@ -56,6 +57,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "docs": DataDocs(root=str(settings.beside(settings.lake.data_docs))),
         "feature_recipe": settings.features,
         "evaluation": settings.evaluation,
+        "drift_limits": settings.drift,
         "tracking": tracking_of(settings),
         "tiers": settings.tiers,
         "worth": settings.value,
@@ -94,13 +96,14 @@ def definitions(settings: Settings) -> dg.Definitions:
             customer_features,
             churn_model,
             churn_scores,
+            model_drift,
             at_risk_segments,
             crm_delivery,
             settled_outcomes,
             live_performance,
             retention_report,
         ],
-        asset_checks=[check_raw_transactions, check_customer_features, check_at_risk_segments],
+        asset_checks=[check_raw_transactions, check_customer_features, check_model_drift, check_at_risk_segments],
         jobs=JOBS,
         resources=resources(settings),
         # One process: each process of a multiprocess run imports everything again, five times the CPU of a small night.

@@ -15,6 +15,7 @@ from assets.dialects import Dialect
 from assets.files import FileSource
 from models.actions import Policy
 from models.definition import ChurnDefinition
+from models.drift import DriftLimits
 from models.experiment import Experiment
 from models.features import FeatureRecipe
 from models.gate import GateRecipe
@@ -151,6 +152,7 @@ class Settings(BaseSettings):
     training: TrainingRecipe = TrainingRecipe()
     evaluation: EvaluationRecipe = EvaluationRecipe()
     gate: GateRecipe = GateRecipe()
+    drift: DriftLimits = DriftLimits()
     value: ValueRule = ValueRule()
     tiers: Tiers = Tiers()
     retention: Policy = Policy()

@@ -291,3 +291,21 @@ def test_an_earlier_delivery_can_be_made_current_again(tmp_path, late):
     crm = resources(load_settings(shop.folder / "churn.toml"))["crm"]
     assert crm.point_to(EARLY, run_id="test").outcome == "current"
     assert shop.crm()["night"].max() == f"{EARLY}"
+
+
+def test_a_model_that_no_longer_knows_the_customers_is_marked_and_challenged(tmp_path, early):
+    shop = early.copy(tmp_path / "drifted")
+    strict = SETTINGS.replace("[value]", "[drift]\nmax_psi = 1e-9\n[value]")
+    (shop.folder / "churn.toml").write_text(strict, encoding="utf-8")
+    green(again := shop.run(EARLY))
+    assert {check.check_name: check.passed for check in again.get_asset_check_evaluations()}[
+        "scores_as_learned"
+    ] is False
+    tracking = resources(load_settings(shop.folder / "churn.toml"))["tracking"]
+    assert tracking.version("1").stale_from == EARLY
+    assert "The model is stale" in (shop.folder / "reports" / f"{EARLY}.md").read_text(encoding="utf-8")
+    soon, week = EARLY + timedelta(days=1), EARLY + timedelta(days=7)
+    green(shop.run(soon))
+    assert shop.table("churn_model", soon)["verdict"].item() == "No challenger was due."
+    green(shop.run(week))
+    assert shop.table("churn_model", week)["verdict"].item() != "No challenger was due."
