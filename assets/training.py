@@ -18,8 +18,9 @@ from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking, Version
 from models.challenge import Challenge, Question, challenge, is_due
 from models.drift import DriftLimits, profile
-from models.evaluation import calibration_table, gain_table
+from models.evaluation import calibration_table, gain_table, threshold_table
 from models.settlement import SERVED
+from models.slices import by_slice
 
 _EXPLAINED = 2000
 """Customers of the judged night whose contributions are averaged in the picture."""
@@ -91,14 +92,16 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
     for name, probability in outcome.probabilities.items():
         tables[f"calibration_{name}"] = calibration_table(outcome.churned, probability)
         tables[f"gain_{name}"] = gain_table(outcome.churned, probability)
+        tables[f"thresholds_{name}"] = threshold_table(outcome.churned, probability)
     learned = outcome.examples.filter(pl.col("night").is_in(outcome.serving.nights))
     if learned.height:
         model = outcome.serving
         tables["profile"] = profile(learned, model.features, lambda rows: model.predict(rows)["churn_probability"])
-    figures = {}
+    figures, segments = {}, {}
     if "xgboost" in outcome.probabilities:
         explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
+        segments = by_slice(outcome.jury, outcome.probabilities["xgboost"], question.evaluation, churn.horizon_days)
     return TrainingRecord(
         night=night,
         judged_night=outcome.judged_night,
@@ -111,6 +114,7 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
         judged=outcome.judged,
         metrics=outcome.metrics,
         rivals=outcome.rivals,
+        segments=segments,
         passed=outcome.verdict.passed,
         sentence=outcome.verdict.sentence,
         data_digest=hashlib.sha256(buffer.getvalue()).hexdigest(),

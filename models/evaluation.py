@@ -124,6 +124,26 @@ def calibration_table(churned: NDArray[np.bool_], probability: Vector, bins: int
     )
 
 
+def threshold_table(churned: NDArray[np.bool_], probability: Vector) -> pl.DataFrame:
+    """What contacting everybody above a probability comes to, in steps of five points.
+
+    Returns:
+        One row per `threshold` (0.05 … 0.95): `contacted` (customers above it), `precision` (share of them who
+        churned; null if there is nobody), `recall` (share of all churners among them; null if nobody churned).
+    """
+    churned, probability = _checked(churned, probability)
+    steps = np.arange(1, 20) / 20
+    contacted, churners = (
+        len(each) - np.searchsorted(np.sort(each), steps, side="right") for each in (probability, probability[churned])
+    )
+    return pl.DataFrame({"threshold": steps, "contacted": contacted, "churners": churners}).select(
+        "threshold",
+        "contacted",
+        precision=pl.when(pl.col("contacted") > 0).then(pl.col("churners") / pl.col("contacted")),
+        recall=pl.when(pl.lit(bool(churned.any()))).then(pl.col("churners") / churned.sum()),
+    )
+
+
 def _checked(churned: NDArray[np.bool_], probability: Vector) -> tuple[NDArray[np.bool_], Vector]:
     churned, probability = np.asarray(churned, np.bool_), np.asarray(probability, np.float64)
     if len(churned) != len(probability) or len(churned) == 0:
