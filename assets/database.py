@@ -14,7 +14,8 @@ import polars as pl
 
 from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, quoted
 from models.definition import ChurnDefinition
-from models.deliveries import numbered
+from models.deliveries import IDENTITY, Arrival, numbered
+from models.delivery_notes import ABSENT, drift
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
 
 URL_VARIABLE = "CHURN__SOURCE__URL"
@@ -36,6 +37,7 @@ class DatabaseSource:
         query: A SELECT, in place of a table.
         arrived_column: When a row arrived: a date, timestamp or timestamptz. Without it a row counts as arrived when
             it happened, so that one which comes after the night of its day is never seen.
+        identity: Columns in which two rows of the same line agree.
     """
 
     url: str = field(repr=False)
@@ -44,6 +46,7 @@ class DatabaseSource:
     table: str | None = None
     query: str | None = None
     arrived_column: str | None = None
+    identity: tuple[str, ...] = IDENTITY
 
     def __post_init__(self) -> None:
         """Refuse a source that says twice, or not at all, what to read.
@@ -69,7 +72,7 @@ class DatabaseSource:
 
 def read_database(
     source: DatabaseSource, definition: ChurnDefinition, *, night: date, manifest: pl.DataFrame, scratch: Path
-) -> Iterator[tuple[dict[str, object], pl.LazyFrame]]:
+) -> Iterator[Arrival]:
     """Read what arrived after the last ingested night and by the end of this one; the first night takes all before it.
 
     Rows without a time of arrival come with the first night.
@@ -84,7 +87,8 @@ def read_database(
 
     Yields:
         The night's line in the manifest, with the span of arrival in UTC (`arrived_from`, null on the first night, is
-        part of it, `arrived_until` is not), and its rows.
+        part of it, `arrived_until` is not), its rows, and a note where it lacks columns. That a table has columns of
+        which nobody asks is nothing to note.
 
     Raises:
         DeliveryError: If the database cannot be reached or read, or lacks a column.
@@ -93,16 +97,25 @@ def read_database(
     after = last if isinstance(last, date) else None
     path = scratch / f"{night}.parquet"
     with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
-        cursor.execute(_select(source, _types(source, cursor), definition, after=after, night=night))
+        types = _types(source, cursor)
+        cursor.execute(_select(source, types, definition, after=after, night=night))
         pl.scan_arrow_c_stream(cursor.fetch_arrow()).sort(pl.all()).sink_parquet(path, row_group_size=122_880)
     rows = pl.scan_parquet(path)
     count = rows.select(pl.len()).collect().item()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    line = {"night": night, "source_file": source.name, "digest": digest, "size": path.stat().st_size}
+    line: dict[str, object] = {
+        "night": night,
+        "source_file": source.name,
+        "digest": digest,
+        "size": path.stat().st_size,
+    }
     span = {"arrived_from": after and _end(after, definition), "arrived_until": _end(night, definition)}
     read = canonical(rows, source.columns, source.reading, timezone=definition.timezone, file=source.name)
-    yield line | {"rows": count, "due": count, "later": 0} | span, numbered(read)
+    notes = [note for note in drift(list(types), source.columns, file=source.name) if ABSENT in note]
+    line |= {"identity": ", ".join(sorted(source.identity)), "size": path.stat().st_size}
+    line |= {"rows": count, "due": count, "later": 0} | span
+    yield Arrival(notes, line, numbered(read, source.identity))
 
 
 def _end(night: date, definition: ChurnDefinition) -> datetime:

@@ -10,12 +10,14 @@ from fnmatch import fnmatchcase
 from functools import cache
 from glob import escape, has_magic
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
 from assets.csv_files import read_csv
 from assets.dialects import Dialect, plain_text
 from assets.object_store import fetch, objects
+from models.deliveries import IDENTITY
 from models.mapping import ColumnMapping, DeliveryError, Reading
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".ndjson")
@@ -55,12 +57,16 @@ class FileSource:
         columns: Which of its columns mean what.
         reading: How text becomes moments and numbers.
         dialect: How text files are written.
+        on_bad_file: Whether a file that cannot be read stops the night or is left out of it.
+        identity: Columns in which two rows of the same line agree.
     """
 
     path: str
     columns: ColumnMapping
     reading: Reading = field(default_factory=Reading)
     dialect: Dialect = field(default_factory=Dialect)
+    on_bad_file: Literal["stop", "skip"] = "stop"
+    identity: tuple[str, ...] = IDENTITY
 
     def files(self) -> list[File]:
         """The files that the source holds now, in the order of their names; hidden ones are left out.

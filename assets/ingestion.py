@@ -1,4 +1,4 @@
-"""What arrived tonight: every file that is new, changed, or holds rows that were not due before."""
+"""What arrived tonight, taken in once."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -9,12 +9,14 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.files import FileSource, readable
+from assets.file_delivery import read_files
+from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
 from models.definition import ChurnDefinition
-from models.deliveries import Delivery, due, numbered
-from models.mapping import DeliveryError, canonical
+from models.deliveries import Arrival, Delivery
+from models.delivery_notes import ABSENT, SKIPPED, UNUSED, DeliveryNote, sentences
+from models.mapping import DeliveryError
 
 
 def read_source(
@@ -24,39 +26,22 @@ def read_source(
     night: date,
     manifest: pl.DataFrame,
     scratch: Path,
-) -> Iterator[tuple[dict[str, object], pl.LazyFrame]]:
-    """Read what a source brings on a night.
+) -> Iterator[Arrival]:
+    """Read what a source brings on a night; see :func:`read_files` and :func:`read_database`.
 
-    Args:
-        source: Where transactions come from.
-        definition: Gives the zone whose midnights divide the days.
-        night: As-of date.
-        manifest: What earlier nights took in.
-        scratch: A folder for copies that outlive this function.
-
-    Yields:
-        A delivery's line in the manifest and its due rows; a file whose rows all came earlier is not opened.
+    Raises:
+        DeliveryError: If it cannot be read, or lines were told apart in another way on earlier nights.
     """
+    mine = ", ".join(sorted(source.identity))
+    for other in manifest.filter(pl.col("identity") != mine)["identity"].head(1):
+        raise DeliveryError(
+            f"source.identity is {mine}, but earlier nights told lines apart by {other}: what comes again would count "
+            "twice. Set it back in churn.toml, or remove the lake and run its nights again."
+        )
     if isinstance(source, DatabaseSource):
         yield from read_database(source, definition, night=night, manifest=manifest, scratch=scratch)
-        return
-    last = manifest.sort("night").unique("digest", keep="last")
-    seen = {row["digest"]: row for row in last.iter_rows(named=True)}
-    for file in source.files():
-        before = seen.get(file.digest)
-        if before is not None and before["later"] == 0:
-            continue
-        with readable(file.name):
-            read = source.read(file, scratch)
-            rows = numbered(
-                canonical(read, source.columns, source.reading, timezone=definition.timezone, file=file.name)
-            )
-            tonight = due(rows, night=night, after=before["night"] if before else None)
-            total, later, count = pl.collect_all(
-                [rows.select(pl.len()), rows.filter(pl.col("day") > night).select(pl.len()), tonight.select(pl.len())]
-            )
-        line = {"night": night, "source_file": file.name, "digest": file.digest, "size": file.size}
-        yield line | {"rows": total.item(), "due": count.item(), "later": later.item()}, tonight
+    else:
+        yield from read_files(source, definition, night=night, manifest=manifest, scratch=scratch)
 
 
 def refuse_unfinished(night: date, definition: ChurnDefinition) -> None:
@@ -74,9 +59,13 @@ def refuse_unfinished(night: date, definition: ChurnDefinition) -> None:
 
 
 @dg.multi_asset(
-    outs={"deliveries": dg.AssetOut(kinds={"polars"}), "raw_transactions": dg.AssetOut(kinds={"polars"})},
+    outs={name: dg.AssetOut(kinds={"polars"}) for name in ("deliveries", "delivery_notes", "raw_transactions")},
     ins={"earlier": dg.AssetIn("deliveries", partition_mapping=BEFORE_TONIGHT)},
-    internal_asset_deps={"deliveries": {dg.AssetKey("deliveries")}, "raw_transactions": set()},
+    internal_asset_deps={
+        "deliveries": {dg.AssetKey("deliveries")},
+        "delivery_notes": set(),
+        "raw_transactions": set(),
+    },
     partitions_def=NIGHTS,
     group_name="ingestion",
 )
@@ -87,14 +76,16 @@ def arrivals(
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
     earlier: pl.DataFrame,
-) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
     night = as_night(context.partition_key)
     # Only nights that passed the gate count: what a blocked one brought arrives again, mended, with its next run.
     passed = lake.nights("transactions")
     if night in passed:
         context.log.info(f"night {night} was ingested before and is immutable: its rows are used as they are stored")
-        return lake.scan("deliveries", [night]), lake.scan("raw_transactions", [night])
+        notes = lake.scan("delivery_notes", [night]).collect()
+        tell(context, notes)
+        return lake.scan("deliveries", [night]), notes, lake.scan("raw_transactions", [night])
     refuse_unfinished(night, churn)
     if passed and passed[-1] > night:
         raise DeliveryError(
@@ -104,6 +95,22 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
     raw = SCHEMAS["raw_transactions"]
-    rows = pl.concat([raw.create_empty(lazy=True), *(frame for _, frame in taken)], how="diagonal")
-    deliveries = pl.LazyFrame([line for line, _ in taken], schema=Delivery.create_empty().schema)
-    return deliveries, rows.select(raw.column_names())
+    rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
+    lines = [each.line for each in taken if each.line is not None]
+    noted = [(night, *note) for each in taken for note in each.notes]
+    notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
+    tell(context, notes)
+    deliveries = pl.LazyFrame(lines, schema=Delivery.create_empty().schema)
+    return deliveries, notes, pl.concat(rows, how="diagonal").select(raw.column_names())
+
+
+def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:
+    """Say the notes of a night where the run is watched, and keep them with its deliveries."""
+    skipped = sentences(notes, SKIPPED)
+    noted = sentences(notes, ABSENT) + sentences(notes, UNUSED)
+    for sentence in skipped:
+        context.log.warning(sentence)
+    for sentence in noted:
+        context.log.info(sentence)
+    words = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in skipped + noted))
+    context.add_output_metadata({"skipped_files": len(skipped), "notes": words}, output_name="deliveries")

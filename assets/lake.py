@@ -11,6 +11,7 @@ import polars as pl
 from assets.nights import as_night
 from models.customer_days import CustomerDay
 from models.deliveries import Delivery, Ledger
+from models.delivery_notes import DeliveryNote
 from models.drift import Drift
 from models.scores import ChurnScore
 from models.segments import AtRiskSegment
@@ -19,6 +20,7 @@ from models.transactions import Quarantine, RawTransaction, Transaction
 
 SCHEMAS: dict[str, type[dy.Schema]] = {
     "deliveries": Delivery,
+    "delivery_notes": DeliveryNote,
     "raw_transactions": RawTransaction,
     "transactions": Transaction,
     "quarantine": Quarantine,

@@ -1,12 +1,20 @@
 """Which rows of a delivery are due tonight, and which were known already."""
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from difflib import get_close_matches
 
 import dataframely as dy
 import polars as pl
 
-# Two rows that agree in all of these are the same line of the same order.
+from models.delivery_notes import Note
+
 IDENTITY = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "amount")
+"""Two rows that agree in all of these are the same line of the same order, unless the settings say otherwise."""
+
+LEAST_IDENTITY = ("customer_id", "timestamp")
+"""What no identity can do without: lines of two customers are two, and only nights since its day can know a line."""
 
 
 class Delivery(dy.Schema):
@@ -15,12 +23,28 @@ class Delivery(dy.Schema):
     night = dy.Date(primary_key=True)
     source_file = dy.String(primary_key=True)
     digest = dy.String(nullable=False)
+    identity = dy.String(nullable=False)
     size = dy.Int64(nullable=False)
     rows = dy.Int64(nullable=False)
     due = dy.Int64(nullable=False)
     later = dy.Int64(nullable=False)
     arrived_from = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
     arrived_until = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What a file or a database brings on a night.
+
+    Attributes:
+        notes: What is worth saying about it.
+        line: Its line in the manifest; None where the file was skipped.
+        rows: Its due rows, canonical and numbered.
+    """
+
+    notes: Sequence[Note]
+    line: Mapping[str, object] | None = None
+    rows: pl.LazyFrame | None = None
 
 
 class Ledger(dy.Schema):
@@ -33,13 +57,37 @@ class Ledger(dy.Schema):
     known = dy.Int64(nullable=False)
 
 
-def numbered(rows: pl.LazyFrame) -> pl.LazyFrame:
+def check_identity(identity: Sequence[str], canonical: Collection[str]) -> None:
+    """Refuse an identity by which lines could not be told apart.
+
+    Args:
+        identity: Columns in which two rows of the same line agree.
+        canonical: The columns that there are.
+
+    Raises:
+        ValueError: Names the column that is unknown or missing.
+    """
+    for name in identity:
+        if name not in canonical:
+            near = get_close_matches(name, canonical, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"choose among {', '.join(canonical)}"
+            raise ValueError(f"identity names {name!r}, which is no column of ours; {hint}")
+    for name in LEAST_IDENTITY:
+        if name not in identity:
+            raise ValueError(f"identity lacks {name!r}: lines that differ in it are never the same one; add it")
+
+
+def numbered(rows: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> pl.LazyFrame:
     """Number equal lines within their file, so that an item bought twice in one basket stays twice.
+
+    Args:
+        rows: Canonical rows.
+        identity: Columns in which two rows of the same line agree.
 
     Returns:
         The rows with ``occurrence``: 1 for the first line of its identity in its file, 2 for the second, and so on.
     """
-    place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("source_file", *IDENTITY, "unreadable")
+    place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("source_file", *identity, "unreadable")
     return rows.with_columns(occurrence=place)
 
 
@@ -57,7 +105,7 @@ def due(rows: pl.LazyFrame, *, night: date, after: date | None) -> pl.LazyFrame:
     return rows.filter(pl.col("day").is_between(after, night, closed="right"))
 
 
-def unknown(rows: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
+def unknown(rows: pl.LazyFrame, known: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> pl.LazyFrame:
     """Drop the rows that an earlier night, or an earlier file of this night, has brought already.
 
     Lines are counted, not merged: what stands twice in one file is two lines, what stands once in each of two
@@ -66,7 +114,8 @@ def unknown(rows: pl.LazyFrame, known: pl.LazyFrame) -> pl.LazyFrame:
     Args:
         rows: Tonight's rows with ``occurrence``.
         known: Rows of earlier nights with the identity columns, ``unreadable`` and ``occurrence``.
+        identity: Columns in which two rows of the same line agree; that of `numbered`, or more.
     """
-    key = [*IDENTITY, "unreadable", "occurrence"]
+    key = [*identity, "unreadable", "occurrence"]
     first = rows.sort("source_file", "source_row").unique(key, keep="first", maintain_order=True)
     return first.join(known.select(key), on=key, how="anti", nulls_equal=True, maintain_order="left")

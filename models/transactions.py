@@ -164,6 +164,11 @@ def row_rules(rules: ValidationRules, *, night: date, mapped: Collection[str]) -
     )
 
 
+def rejected(rules: ValidationRules, *, night: date, mapped: Collection[str]) -> pl.Expr:
+    """Boolean, never null: true on lines that break a rule; arguments as for :func:`row_rules`."""
+    return pl.any_horizontal(rule.bad for rule in row_rules(rules, night=night, mapped=mapped))
+
+
 def split(
     raw: pl.LazyFrame, rules: ValidationRules, *, night: date, mapped: Collection[str]
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
@@ -180,15 +185,15 @@ def split(
         (:class:`Quarantine`, sorted by file and row).
     """
     checks = row_rules(rules, night=night, mapped=mapped)
-    rejected = pl.any_horizontal(check.bad for check in checks)
+    bad = rejected(rules, night=night, mapped=mapped)
     cancelled = [pl.col("amount") < 0, pl.col("quantity") < 0]
     if rules.return_pattern is not None:
         cancelled.append(pl.col("transaction_id").str.contains(rules.return_pattern))
-    valid = raw.filter(~rejected).with_columns(
+    valid = raw.filter(~bad).with_columns(
         is_return=pl.any_horizontal(mark.fill_null(value=False) for mark in cancelled)
     )
     reasons = pl.concat_list(pl.when(check.bad).then(pl.lit(check.name)) for check in checks).list.drop_nulls()
-    quarantine = raw.filter(rejected).with_columns(reasons=reasons)
+    quarantine = raw.filter(bad).with_columns(reasons=reasons)
     return (
         valid.select(Transaction.column_names()).sort("customer_id", "timestamp", "source_file", "source_row"),
         quarantine.select(Quarantine.column_names()).sort("source_file", "source_row"),

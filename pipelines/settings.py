@@ -15,6 +15,7 @@ from assets.dialects import Dialect
 from assets.files import FileSource
 from models.actions import Policy
 from models.definition import ChurnDefinition
+from models.deliveries import IDENTITY, check_identity
 from models.drift import DriftLimits
 from models.experiment import Experiment
 from models.features import FeatureRecipe
@@ -62,6 +63,10 @@ class Source(_Section):
         delimiter: Delimiter of csv files; found out from each file where absent.
         quote: Quotation mark of csv files; found out from each file where absent.
         encoding: Encoding of text files; found out from each file where absent.
+        on_bad_file: What becomes of a night with a file that cannot be read: ``stop`` refuses the night, ``skip`` goes
+            on without the file and tries it again the next night.
+        identity: Columns in which two rows of the same line agree, whatever else they say: customer_id, timestamp, and
+            any more of ours. Fixed once a night has run.
     """
 
     kind: Literal["files", "database"] = "files"
@@ -76,11 +81,14 @@ class Source(_Section):
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
+    on_bad_file: Literal["stop", "skip"] = "stop"
+    identity: tuple[str, ...] = IDENTITY
 
     @model_validator(mode="after")
     def _complete(self) -> "Source":
         if self.kind == "files" and self.path is None:
             raise ValueError("path is missing: name the folder or file that transactions are delivered to")
+        check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
         if self.kind == "database" and (self.table is None) == (self.query is None):
@@ -186,10 +194,18 @@ class Settings(BaseSettings):
                 table=source.table,
                 query=source.query,
                 arrived_column=source.arrived_column,
+                identity=source.identity,
             )
         path = source.path or ""
         dialect = Dialect(delimiter=source.delimiter, quote=source.quote, encoding=source.encoding)
-        return FileSource(path if "://" in path else str(self.beside(Path(path))), source.columns, reading, dialect)
+        return FileSource(
+            path if "://" in path else str(self.beside(Path(path))),
+            source.columns,
+            reading,
+            dialect,
+            on_bad_file=source.on_bad_file,
+            identity=source.identity,
+        )
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""

@@ -1,6 +1,6 @@
 """A night takes from a database what had arrived by its end, once, and says clearly why it cannot."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -64,10 +64,12 @@ def database(postgres_url: str) -> Iterator[Database]:
 
 def take(
     source: DatabaseSource, scratch: Path, night: date, *, after: date | None = None
-) -> tuple[dict[str, object], pl.DataFrame]:
+) -> tuple[Mapping[str, object], pl.DataFrame]:
     manifest = NOTHING if after is None else pl.DataFrame({"night": [after], "source_file": [source.name]})
-    ((line, rows),) = read_database(source, BERLIN, night=night, manifest=manifest, scratch=scratch)
-    return line, rows.collect()
+    (arrival,) = read_database(source, BERLIN, night=night, manifest=manifest, scratch=scratch)
+    assert arrival.line is not None
+    assert arrival.rows is not None
+    return arrival.line, arrival.rows.collect()
 
 
 def customers(source: DatabaseSource, scratch: Path, night: date, *, after: date | None = None) -> list[str]:
