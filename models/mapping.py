@@ -7,31 +7,12 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from models.moments import how_written, read_moments
+
 Names = tuple[str, ...]
 
-_MOMENT_FORMATS = (
-    "%Y-%m-%dT%H:%M:%S%.f",
-    "%Y-%m-%d %H:%M:%S%.f",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d",
-    "%Y%m%d",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%d/%m/%Y %H:%M:%S",
-    "%d/%m/%Y %H:%M",
-    "%d/%m/%Y",
-    "%m/%d/%Y %H:%M:%S",
-    "%m/%d/%Y %H:%M",
-    "%m/%d/%Y",
-    "%d-%b-%Y",
-    "%d-%b-%y",
-    "%d-%m-%Y",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d",
-)
-_ZONED = r"(:\d{2}(?:\.\d+)?)\s*(?:[Zz]|[+-]\d{2}:?\d{2})$"
 _NUMBERS = ("quantity", "unit_price", "amount", "discount")
+_MAY_SHARE = {"transaction_id", "product", "category", "channel"}
 _TEXTS = ("customer_id", "transaction_id", "product", "category", "channel", "currency")
 
 
@@ -45,7 +26,8 @@ class ColumnMapping:
 
     Attributes:
         customer_id: Who bought. Required.
-        timestamp: When, a date or a moment. Required.
+        timestamp: When, a date or a moment: a type of the file, text, digits such as 20260331, or seconds to
+            nanoseconds since 1970 in UTC, told apart by their magnitude. Required.
         transaction_id: The order; several lines may share it.
         amount: Money of the line; negative is a return. Without it, quantity x unit_price.
         quantity: Pieces of the line.
@@ -72,6 +54,21 @@ class ColumnMapping:
     discount: Names = ()
     currency: Names = ()
     contract_until: Names = ()
+
+    def __post_init__(self) -> None:
+        """Refuse a column that cannot mean two things at once.
+
+        Raises:
+            ValueError: Names the column and both meanings.
+        """
+        meant: dict[str, str] = {}
+        for role in (field.name for field in fields(self)):
+            for name in getattr(self, role):
+                other = meant.setdefault(name.strip().lower(), role)
+                if other != role and not {other, role} <= _MAY_SHARE:
+                    raise ValueError(
+                        f"{name!r} stands for {other} and for {role}: a column means one of them; correct the other"
+                    )
 
     @property
     def delivered(self) -> tuple[str, ...]:
@@ -122,19 +119,6 @@ def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict
     return found
 
 
-def moment_format(sample: pl.Series) -> str | None:
-    """The pattern that reads most of a sample of text moments; None if none reads any."""
-    text = sample.drop_nulls().str.strip_chars().str.replace(_ZONED, "$1")
-    if text.is_empty():
-        return None
-    read = {
-        pattern: text.str.to_datetime(pattern, strict=False, exact=True).is_not_null().sum()
-        for pattern in _MOMENT_FORMATS
-    }
-    best = max(read, key=lambda pattern: read[pattern])
-    return best if read[best] else None
-
-
 def decimal_mark(sample: pl.Series) -> str:
     """The decimal mark of a sample of numbers in text: a comma only where a point cannot be meant."""
     comma = sample.str.contains(r",\d{1,2}$|,\d{4,}$|\.\d{3},").fill_null(value=False).any()
@@ -160,30 +144,14 @@ def _text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     return pl.when(stripped != "").then(stripped)
 
 
-def _moment(column: pl.Expr, dtype: pl.DataType, pattern: str | None, zone: str) -> pl.Expr:
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        return column.dt.convert_time_zone("UTC").cast(pl.Datetime("us", "UTC"))
-    if dtype == pl.String:
-        if pattern is None:
-            return pl.lit(None, pl.Datetime("us", "UTC"))
-        text = column.str.strip_chars()
-        zoned = text.str.contains(_ZONED)
-        naive = text.str.replace(_ZONED, "$1").str.to_datetime(pattern, strict=False, time_unit="us")
-        offset = text.str.extract(r"([+-]\d{2}:?\d{2})$").str.replace(":", "")
-        minutes = offset.str.slice(0, 3).cast(pl.Int32) * 60 + (offset.str.slice(0, 1) + offset.str.slice(3, 2)).cast(
-            pl.Int32
-        )
-        utc = (naive - pl.duration(minutes=minutes.fill_null(0))).dt.replace_time_zone("UTC")
-        return pl.when(zoned).then(utc).otherwise(_local(naive, zone))
-    return _local(column.cast(pl.Datetime("us"), strict=False), zone)
-
-
-def _local(naive: pl.Expr, zone: str) -> pl.Expr:
-    # The hour that a clock skips in spring is read as the hour after, the one it repeats in autumn as the first.
-    def placed(moment: pl.Expr) -> pl.Expr:
-        return moment.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-
-    return placed(naive).fill_null(placed(naive + pl.duration(hours=1))).dt.convert_time_zone("UTC")
+def _how_written(sample: pl.Series, *, file: str, role: str) -> str | None:
+    try:
+        return how_written(sample)
+    except ValueError as error:
+        raise DeliveryError(
+            f"{file}: {error}. Set source.timestamp_format in churn.toml if they are days written otherwise, deliver "
+            f"days as text such as 2026-03-31, or correct source.columns.{role}."
+        ) from None
 
 
 def canonical(
@@ -203,7 +171,7 @@ def canonical(
         ``unreadable`` holds as JSON what a row said where it could not be read.
 
     Raises:
-        DeliveryError: If a required column is missing.
+        DeliveryError: If a required column is missing, or its numbers are no moments.
     """
     schema = frame.collect_schema()
     found = resolve(schema.names(), mapping, file=file)
@@ -217,8 +185,8 @@ def canonical(
         elif name in _TEXTS:
             columns[name] = _text(pl.col(own), dtype)
         else:
-            pattern = reading.timestamp_format or (moment_format(sample[own]) if dtype == pl.String else None)
-            columns[name] = _moment(pl.col(own), dtype, pattern, timezone)
+            written = reading.timestamp_format or _how_written(sample[own], file=file, role=name)
+            columns[name] = read_moments(pl.col(own), dtype, written, timezone)
     if "amount" not in columns and {"quantity", "unit_price"} <= columns.keys():
         columns["amount"] = columns["quantity"] * columns["unit_price"]
     if "contract_until" in columns:

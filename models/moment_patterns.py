@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.mapping import ColumnMapping, Reading, canonical, moment_format
+from models.mapping import ColumnMapping, Reading, canonical
+from models.moments import moment_format
 
 # Patterns that a file is not searched for by itself; where one fits, it has to stand in the settings.
 _FURTHER_FORMATS = (

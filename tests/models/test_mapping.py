@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, decimal_mark, moment_format
+from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, decimal_mark
+from models.moments import moment_format
 
 MAPPING = ColumnMapping(
     customer_id=("customer", "client"),
@@ -40,6 +41,54 @@ def test_a_moment_is_read_in_the_zone_it_belongs_to(text, expected):
     row = read({"customer": ["a"], "when": [text]}).row(0, named=True)
     assert row["timestamp"] == expected
     assert row["day"] == date(2026, 3, 31)
+
+
+NOON = datetime(2026, 3, 31, 12, tzinfo=UTC)
+SECONDS = int(NOON.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (SECONDS, NOON),
+        (SECONDS * 1_000, NOON),
+        (SECONDS * 1_000_000, NOON),
+        (SECONDS * 1_000_000_000, NOON),
+        (float(SECONDS) + 0.25, NOON.replace(microsecond=250_000)),
+        (20260331, datetime(2026, 3, 30, 22, tzinfo=UTC)),
+        (20260331140000, NOON.replace(hour=12)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [None, pl.String])
+def test_numbers_are_days_of_the_zone_or_time_since_1970(number, expected, dtype):
+    moments = pl.Series("when", [number, None]).cast(dtype or pl.Series([number]).dtype)
+    if dtype == pl.String and isinstance(number, float):
+        moments, expected = pl.Series("when", [f"{SECONDS}.0", None]), NOON
+    assert read({"customer": ["a", "b"], "when": moments})["timestamp"].to_list() == [expected, None]
+
+
+def test_a_number_that_is_no_moment_among_moments_is_kept_as_it_came():
+    rows = read({"customer": ["a"] * 4, "when": [SECONDS, SECONDS + 1, 0, 10**18]})
+    assert rows["timestamp"].null_count() == 2
+    assert rows["unreadable"].to_list() == [None, None, '{"timestamp":"0"}', '{"timestamp":"1000000000000000000"}']
+
+
+@pytest.mark.parametrize("numbers", [[43921, 43922], ["43921", "43922"], [260331, 260401]])
+def test_numbers_that_could_be_anything_are_asked_about(numbers):
+    with pytest.raises(DeliveryError) as refusal:
+        read({"customer": ["a", "b"], "when": numbers})
+    assert f"f.csv: column 'when' holds numbers such as {numbers[0]}, which are neither days" in str(refusal.value)
+    assert "Set source.timestamp_format" in str(refusal.value)
+
+
+def test_numbers_that_could_be_anything_are_read_as_the_settings_say():
+    assert read({"customer": ["a"], "when": [260331]}, timestamp_format="%y%m%d")["day"].item() == date(2026, 3, 31)
+
+
+def test_a_column_cannot_be_the_customer_and_the_time():
+    with pytest.raises(ValueError, match="'when ' stands for customer_id and for timestamp: a column means one of them"):
+        ColumnMapping(customer_id=("When",), timestamp=("when ",))
+    assert ColumnMapping(("who",), ("when",), product=("sku",), category=("sku",)).product == ("sku",)
 
 
 @pytest.mark.parametrize(
