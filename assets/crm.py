@@ -1,6 +1,5 @@
 """Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
 
-import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +13,7 @@ from assets import crm_tables as tables
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
 from assets.exports import export
+from assets.postgresql import without_password
 from models.segments import AtRiskSegment
 
 
@@ -105,7 +105,7 @@ class Crm(dg.ConfigurableResource[None]):
     @property
     def address(self) -> str:
         """Where the tables are, without the password."""
-        return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", self.database)
+        return without_password(self.database)
 
     def transaction(self) -> AbstractContextManager[tables.Store]:
         """A transaction on the database: all of what is done in it, or nothing."""

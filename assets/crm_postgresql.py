@@ -6,6 +6,11 @@ from typing import Any
 
 import polars as pl
 
+from assets.postgresql import connected, refusal
+from models.mapping import DeliveryError
+
+URL_VARIABLE = "CHURN__CRM__DATABASE"
+
 
 class PostgresqlStore:
     """One open transaction on a PostgreSQL database, in the first schema of its search path."""
@@ -30,14 +35,24 @@ class PostgresqlStore:
 
         Readers neither wait nor are waited for: nothing here drops, renames or truncates what they read,
         and so their views and grants stay as well.
-        """
-        from adbc_driver_postgresql import dbapi
 
-        with dbapi.connect(url) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('at_risk_segments'))")
-            cursor.fetchall()
+        Raises:
+            DeliveryError: If the database cannot be reached, or refuses to be written.
+        """
+        from adbc_driver_manager import Error
+
+        with connected(url, URL_VARIABLE, autocommit=False) as cursor:
+            connection = cursor.connection
             try:
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtext('at_risk_segments'))")
+                cursor.fetchall()
                 yield cls(cursor)
+            except Error as error:
+                connection.rollback()
+                raise DeliveryError(
+                    f"the CRM's database refuses the delivery: {refusal(error)}. Let the user in {URL_VARIABLE} create "
+                    "and write tables in the first schema of its search path, or correct the URL."
+                ) from error
             except BaseException:
                 connection.rollback()
                 raise

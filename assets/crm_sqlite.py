@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import polars as pl
+
+from models.mapping import DeliveryError
 
 INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
@@ -33,21 +35,27 @@ class SqliteStore:
 
         Only the standard library ever touches the file: a second SQLite library in the same process
         would undo the locks of the first.
+
+        Raises:
+            DeliveryError: If the file cannot be opened or written.
         """
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None, timeout=60)
         try:
-            # With a write-ahead log readers go on reading the night before while this one is written.
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield cls(connection)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-        finally:
-            connection.close()
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
+                # With a write-ahead log readers go on reading the night before while this one is written.
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield cls(connection)
+                except BaseException:
+                    connection.execute("ROLLBACK")
+                    raise
+                connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            raise DeliveryError(
+                f"{path}: the CRM's database cannot be written ({error}). Set crm.database in churn.toml to a file "
+                "that this user may write, or free this one of what holds it."
+            ) from error
 
     def execute(self, statement: str) -> None:
         """Run a statement."""

@@ -1,7 +1,6 @@
 """Transactions from a database: a night asks for what arrived since the last one, and for nothing else."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, quoted
+from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, quoted, refusal
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, Arrival, numbered
 from models.delivery_notes import ABSENT, drift
@@ -166,8 +165,7 @@ def _explained(source: DatabaseSource, cursor: Any) -> Iterator[None]:
     try:
         yield
     except (Error, pl.exceptions.ComputeError) as error:
-        state, answer = getattr(error, "sqlstate", None), re.search(r"ERROR:\s+(.+)", str(error))
-        reason = answer[1] if answer else str(error).splitlines()[0]
+        state, reason = getattr(error, "sqlstate", None), refusal(error)
         if source.query is not None:
             sentence = f"source.query fails: {reason}. Correct it in churn.toml."
         elif state == "42P01":

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars import selectors as cs
 
+from assets.postgresql import without_password
+
 if TYPE_CHECKING:
     import xgboost as xgb
     from matplotlib.figure import Figure
@@ -34,6 +36,8 @@ _ABOUT = {
 }
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A server that is not there is said to be so after seconds, not minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
@@ -154,7 +158,7 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
         artifact_root: Folder or address of the experiment's artifacts; the store's own choice if absent.
 
     Raises:
-        ValueError: If the address is a path, or an SQLite file by a relative path.
+        ValueError: If the address is a path, or an SQLite file by a relative path, or nobody answers there.
     """
     if "://" not in uri or re.match(r"sqlite:///[^/]", uri):
         raise ValueError(
@@ -168,7 +172,7 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
     from mlflow import MlflowClient
 
     # Two processes that create the tables of a new store at once destroy it, so only one may be here.
-    with _alone(uri), _quiet():
+    with _explained(uri), _alone(uri), _quiet():
         client = MlflowClient(uri, registry_uri=uri)
         client.search_registered_models(max_results=1)
         found = client.get_experiment_by_name(experiment)
@@ -176,6 +180,20 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
             return ExperimentStore(client, found.experiment_id)
         root = artifact_root and (artifact_root if "://" in artifact_root else Path(artifact_root).absolute().as_uri())
         return ExperimentStore(client, client.create_experiment(experiment, root, _ABOUT))
+
+
+@contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """Turn whatever a store's client or driver raises into a sentence."""
+    try:
+        yield
+    except Exception as error:
+        known = re.search(r"\[Errno -?\d+\] ([^'\")]+)", str(error))
+        reason = known[1] if known else str(error).splitlines()[0]
+        raise ValueError(
+            f"mlflow.tracking_uri {without_password(uri)}: MLflow's store cannot be opened ({reason}). Start its "
+            "server, or correct the address in churn.toml or, where it holds a password, in the environment."
+        ) from error
 
 
 @contextmanager

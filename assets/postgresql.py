@@ -23,12 +23,13 @@ _REMEDIES = {
 
 
 @contextmanager
-def connected(url: str, variable: str) -> Iterator[Any]:
-    """A cursor on a database, each statement its own transaction.
+def connected(url: str, variable: str, *, autocommit: bool = True) -> Iterator[Any]:
+    """A cursor on a database.
 
     Args:
         url: ``postgresql://user:password@host:5432/database``. No message repeats its password.
         variable: The environment variable that holds it, for messages.
+        autocommit: Whether each statement is its own transaction; otherwise all of them are one, for the caller to end.
 
     Raises:
         DeliveryError: If the database cannot be reached or refuses the user.
@@ -38,7 +39,7 @@ def connected(url: str, variable: str) -> Iterator[Any]:
 
     patience = "" if "connect_timeout" in url else f"{'&' if '?' in url else '?'}connect_timeout=10"
     try:
-        connection = dbapi.connect(url + patience, autocommit=True)
+        connection = dbapi.connect(url + patience, autocommit=autocommit)
     except Error as error:
         raise DeliveryError(_unreachable(str(error), variable)) from None
     with connection, connection.cursor() as cursor:
@@ -55,6 +56,17 @@ def _unreachable(message: str, variable: str) -> str:
         )
     remedy = next((remedy for part, remedy in _REMEDIES.items() if part in known[0]), "Correct what it names")
     return f"the database cannot be reached: {' '.join(known[0].split())}. {remedy} in {variable}."
+
+
+def without_password(url: str) -> str:
+    """A URL as it may be shown."""
+    return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", url)
+
+
+def refusal(error: Exception) -> str:
+    """What the server said, without the driver's wrapping."""
+    answer = re.search(r"ERROR:\s+(.+)", str(error))
+    return answer[1] if answer else str(error).splitlines()[0]
 
 
 def quoted(name: str) -> str:

@@ -13,7 +13,9 @@ from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.reporting import as_html, as_text
 from assets.settled_night import SettledNight
 from models.definition import ChurnDefinition
+from models.delivery_notes import SKIPPED, sentences
 from models.drift import stale
+from models.mapping import ColumnMapping
 
 
 class Reports(dg.ConfigurableResource[None]):
@@ -49,6 +51,8 @@ def retention_report(
     reports: Reports,
     crm: Crm,
     churn: dg.ResourceParam[ChurnDefinition],
+    columns: dg.ResourceParam[ColumnMapping],
+    delivery_notes: pl.DataFrame,
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
     model_drift: pl.DataFrame,
@@ -65,8 +69,8 @@ def retention_report(
         at_risk=at_risk_segments,
         model=f"Version {model['model_version']}, trained as of {model['trained_as_of']}; {model['serves']} serves.",
         gate=model["verdict"],
-        warnings=[f"The model is stale: {why}. A challenger follows."] if (why := stale(model_drift)) else [],
         settled=newest_settled(settled_outcomes, live_performance, churn.horizon_days),
+        warnings=warnings_of(delivery_notes, columns, model_drift),
         places={
             "table": crm.address,
             "files": f"{crm.exports}/{night}",
@@ -78,6 +82,20 @@ def retention_report(
     reports.page(night).write_text(as_html(report), encoding="utf-8")
     reports.text(night).write_text(as_text(report), encoding="utf-8")
     return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(reports.page(night)))})
+
+
+def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:
+    """What a reader of the night should know of its deliveries and its model."""
+    said = sentences(notes, SKIPPED)
+    if "amount" not in columns.delivered:
+        said.append(
+            "The deliveries carry no amounts: there is no value, no value at risk and no expected profit, and the "
+            "customers are ranked by risk alone. If amounts can be had, name source.columns.amount, or quantity and "
+            "unit_price, in churn.toml."
+        )
+    if why := stale(drifted):
+        said.append(f"The model is stale: {why}. A challenger follows.")
+    return said
 
 
 def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, horizon_days: int) -> SettledNight | None:

@@ -31,6 +31,8 @@ NOT_ASKED = "Not asked: there is too little history, or the source does not deli
 RAW_CHECKS = raw_checks()
 FEATURE_CHECKS = ["population_kept", "features_complete"]
 SEGMENT_CHECKS = ["contract_kept", "size_usual", "probability_usual", "control_usual"]
+CHECKS = [*RAW_CHECKS, *FEATURE_CHECKS, *SEGMENT_CHECKS]
+"""Every check that a night may fail, and an operator accept."""
 
 
 class DataDocs(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -17,7 +17,7 @@ _TEXTS = ("customer_id", "transaction_id", "product", "category", "channel", "cu
 
 
 class DeliveryError(ValueError):
-    """A delivery that cannot be read as transactions; the message says which file, what and what to do."""
+    """A delivery that cannot be read, or made; the message says where, what is wrong and what to do."""
 
 
 @dataclass(frozen=True)

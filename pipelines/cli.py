@@ -4,12 +4,13 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.progress import CONSOLE, complain
+from pipelines.progress import CONSOLE, complain, sentence_of
 from pipelines.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,14 +53,36 @@ def parse_night(text: str | None, settings: Settings) -> date:
     """The night that a person named; the last day that is over in the settings' zone if none was.
 
     Raises:
-        SettingsError: If the text is no date.
+        SettingsError: If the text is no date, or no night that can run.
     """
+    from assets.nights import FIRST_NIGHT
+
+    last = datetime.now(UTC).astimezone(settings.churn.zone).date() - timedelta(days=1)
     if text is None:
-        return datetime.now(UTC).astimezone(settings.churn.zone).date() - timedelta(days=1)
+        return last
     try:
-        return date.fromisoformat(text)
+        night = date.fromisoformat(text)
     except ValueError:
         raise SettingsError(f"--night {text} is no date: write YYYY-MM-DD, such as 2026-03-31") from None
+    if not FIRST_NIGHT <= night <= last:
+        span = f"{FIRST_NIGHT} to {last}, the last day that is over in {settings.churn.timezone}"
+        raise SettingsError(f"--night {text} cannot run: choose one from {span}")
+    return night
+
+
+def night_that_ran(text: str | None, settings: Settings) -> date:
+    """The night that a person named, or the last day that is over, of which the lake has rows.
+
+    Raises:
+        SettingsError: If it never ran.
+    """
+    from assets.lake import Lake
+
+    night, ran = parse_night(text, settings), Lake(root=str(settings.beside(settings.lake.path))).nights("transactions")
+    if night not in ran:
+        newest = ", ".join(map(str, ran[-5:])) or "none"
+        raise SettingsError(f"night {night} did not run: run it with `churn run`, or choose one that did: {newest}")
+    return night
 
 
 @app.command()
@@ -83,7 +106,14 @@ def run(
     config: Config = None,
 ) -> None:
     """Run everything up to a night: ingest, validate, train where due, score, deliver, settle, report."""
+    from assets.validation import CHECKS
+
     settings = prepare(config)
+    for check in accept or ():
+        if check not in CHECKS:
+            near = get_close_matches(check, CHECKS, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"the checks are {', '.join(CHECKS)}"
+            raise SettingsError(f"--accept {check} names no check; {hint}")
     raise typer.Exit(run_nights([parse_night(night, settings)], settings, accepted=accept or ()))
 
 
@@ -100,7 +130,7 @@ def nights(
         raise SettingsError(f"{span} is no span of nights: write A..B, such as 2026-01-01..2026-03-31")
     start, end = parse_night(first, settings), parse_night(last, settings)
     if end < start:
-        raise SettingsError(f"{span} ends before it begins")
+        raise SettingsError(f"{span} ends before it begins: write the earlier night first, {end}..{start}")
     wanted = [start + timedelta(days=days) for days in range(0, (end - start).days + 1, step)]
     raise typer.Exit(run_nights(wanted, settings))
 
@@ -109,14 +139,27 @@ def nights(
 def train(night: Night = None, config: Config = None) -> None:
     """Train a challenger as of a night that ran; it becomes champion if it passes the gate."""
     settings = prepare(config)
-    raise typer.Exit(launch("training", parse_night(night, settings), settings))
+    raise typer.Exit(launch("training", night_that_ran(night, settings), settings))
 
 
 @app.command()
 def settle(night: Night = None, config: Config = None) -> None:
     """Compare what was predicted with what happened, for every night that is ripe."""
     settings = prepare(config)
-    raise typer.Exit(launch("settlement", parse_night(night, settings), settings))
+    raise typer.Exit(launch("settlement", night_that_ran(night, settings), settings))
+
+
+@app.command()
+def quarantine(
+    night: Night = None,
+    samples: Annotated[int, typer.Option(min=0, help="Lines shown for each reason.")] = 3,
+    config: Config = None,
+) -> None:
+    """Show which lines of a night were kept out, why, and how to bring them in again."""
+    from pipelines.quarantine import show_quarantine
+
+    settings = prepare(config)
+    show_quarantine(parse_night(night, settings), settings, samples)
 
 
 @app.command()
@@ -202,6 +245,13 @@ def ui(
 
 def run_nights(wanted: Sequence[date], settings: Settings, accepted: Sequence[str] = ()) -> int:
     """Run the nightly job for each night in order and print the last night's summary; stop at the first red one."""
+    from pipelines.preflight import refuse_unreachable
+
+    try:
+        refuse_unreachable(settings)
+    except ValueError as error:
+        complain(str(error))
+        return FAILED
     for place, night in enumerate(wanted, 1):
         progress = f" ({place} of {len(wanted)})" if len(wanted) > 1 else ""
         CONSOLE.rule(f"[bold]night {night}[/]{progress}", align="left")
@@ -247,7 +297,7 @@ def launch(job: str, night: date, settings: Settings, accepted: Sequence[str] = 
         return DONE
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error) is not None:
-            complain(f"{event.step_key}: {(error.cause or error).message.strip()}")
+            complain(f"{event.step_key}: {sentence_of((error.cause or error).message)}")
     complain(f"night {night} is red: the CRM keeps what it has. `churn ui` shows the details of run {result.run_id}.")
     return FAILED
 

@@ -42,6 +42,16 @@ def tracking_of(settings: Settings) -> Tracking:
     )
 
 
+def crm_of(settings: Settings) -> Crm:
+    """Where these settings deliver to."""
+    return Crm(
+        database=settings.crm_database(),
+        exports=str(settings.beside(settings.crm.exports)),
+        departed_days=settings.crm.departed_days,
+        history_days=settings.crm.history_days,
+    )
+
+
 def resources(settings: Settings) -> dict[str, Any]:
     """Everything that assets ask for by name, made from the settings."""
     lake = Lake(root=str(settings.beside(settings.lake.path)))
@@ -64,12 +74,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "policy": settings.retention,
         "experiment": settings.experiment,
         "language": settings.language,
-        "crm": Crm(
-            database=settings.crm_database(),
-            exports=str(settings.beside(settings.crm.exports)),
-            departed_days=settings.crm.departed_days,
-            history_days=settings.crm.history_days,
-        ),
+        "crm": crm_of(settings),
         "reports": Reports(root=str(settings.beside(settings.lake.reports))),
     }
 

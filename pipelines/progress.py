@@ -7,12 +7,21 @@ import dagster as dg
 from rich.console import Console
 
 CONSOLE = Console(highlight=False)
+_SPEAKING = {"DeliveryError", "DagsterAssetCheckFailedError", "FileNotFoundError", "RuntimeError", "ValueError"}
+"""Errors that are raised with a sentence."""
 _ERRORS = Console(highlight=False, stderr=True)
 
 
 def complain(message: str) -> None:
     """Say what is wrong, unbroken, so that paths and figures can be copied and searched."""
     _ERRORS.print(message, style="red", markup=False, soft_wrap=True)
+
+
+def sentence_of(message: str) -> str:
+    """What an error says, without the path of its class; the name of the class only where the words need it."""
+    path, _, words = message.strip().partition(": ")
+    name = path.rpartition(".")[2]
+    return words if name in _SPEAKING else f"{name}: {words}"
 
 
 class _Lines(logging.Handler):

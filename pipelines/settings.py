@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
@@ -88,6 +89,9 @@ class Source(_Section):
     def _complete(self) -> "Source":
         if self.kind == "files" and self.path is None:
             raise ValueError("path is missing: name the folder or file that transactions are delivered to")
+        for role in ("customer_id", "timestamp"):
+            if not any(name.strip() for name in getattr(self.columns, role)):
+                raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
         check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
@@ -234,13 +238,20 @@ def load_settings(path: Path | None = None) -> Settings:
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-        if "url" in table.get("source", {}):
+        source = table.get("source")
+        if isinstance(source, dict) and "url" in source:
             raise SettingsError(f"{file}: source.url may hold a password: set CHURN__SOURCE__URL in the environment.")
         return Settings(**table, file=file.resolve())
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file} is not TOML: {error}") from None
+        raise SettingsError(
+            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
+        ) from None
+    except EnvironmentSettingsError as error:
+        raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
     except ValidationError as error:
         raise SettingsError("\n".join(f"{file}: {_sentence(dict(item))}" for item in error.errors())) from None
 
@@ -253,7 +264,8 @@ def _sentence(error: dict[str, Any]) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(keys_of(parents)))}."
         return f"{key} is no setting; {hint}"
     if error["type"] == "missing":
-        return f"{key} is missing."
+        section = f" under [{'.'.join(parents)}]" if parents else ""
+        return f"{key} is missing: add {last}{section}."
     if error["type"] == "value_error":
         return f"{key}: {message}."
     return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}."

@@ -86,7 +86,9 @@ def test_numbers_that_could_be_anything_are_read_as_the_settings_say():
 
 
 def test_a_column_cannot_be_the_customer_and_the_time():
-    with pytest.raises(ValueError, match="'when ' stands for customer_id and for timestamp: a column means one of them"):
+    with pytest.raises(
+        ValueError, match="'when ' stands for customer_id and for timestamp: a column means one of them"
+    ):
         ColumnMapping(customer_id=("When",), timestamp=("when ",))
     assert ColumnMapping(("who",), ("when",), product=("sku",), category=("sku",)).product == ("sku",)
 
