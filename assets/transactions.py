@@ -1,5 +1,6 @@
 """The night's rows, parted: what is valid and new, what is not, and a ledger in which they add up."""
 
+from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -7,7 +8,7 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
-from models.deliveries import Ledger, unknown
+from models.deliveries import Ledger, discrepancies, unknown
 from models.mapping import ColumnMapping
 from models.transactions import ValidationRules, rejected, split
 
@@ -29,17 +30,11 @@ def parted_rows(
     night = as_night(context.partition_key)
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
     raw = raw_transactions.with_columns(rejected=breaks_a_rule).collect()
-    first_day = raw.select(pl.col("day").min()).item() or night
     # Of the same line that came bad and comes mended, the mended one is new.
     key = [*source.identity, "rejected"]
-    known = [
-        # A row of an event day can only stand in that night or a later one.
-        lake.scan("transactions", [n for n in lake.nights("transactions") if first_day <= n < night]),
-        lake.scan("quarantine", [n for n in lake.nights("quarantine") if n < night]),
-    ]
     stored = pl.concat(
         frame.select(*source.identity, "unreadable", "occurrence", rejected=pl.lit(bad))
-        for frame, bad in zip(known, (False, True), strict=True)
+        for frame, bad in zip(earlier_lines(lake, raw["day"].unique(), night), (False, True), strict=True)
     )
     new = unknown(raw.lazy(), stored, key).collect()
     valid, quarantine = split(new.lazy(), rules, night=night, mapped=columns.delivered)
@@ -52,3 +47,48 @@ def parted_rows(
     }
     context.log.info(", ".join(f"{count:,} {name}" for name, count in counts.items()))
     return good, bad, pl.DataFrame([{"night": night} | counts], schema=Ledger.create_empty().schema)
+
+
+def earlier_lines(lake: Lake, days: pl.Series, night: date) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Lines of earlier nights that could be among tonight's: those of the same event days.
+
+    Only nights that can hold them are opened, and of those only the row groups that do, so that the cost follows the
+    overlap and not the history.
+
+    Args:
+        lake: Where earlier nights are stored.
+        days: Event days of tonight's lines, null among them where a line has none.
+        night: As-of date.
+
+    Returns:
+        Lines of `transactions` and of `quarantine`.
+    """
+    # A line stands in the night of its day or a later one; without a day, or with one to come, in any.
+    since = min(days.drop_nulls().to_list(), default=night)
+    valid = [n for n in lake.nights("transactions") if since <= n < night]
+    anywhere = days.has_nulls() or (days > night).any()
+    aside = [n for n in lake.nights("quarantine") if n < night and (anywhere or since <= n)]
+    same_days = pl.col("day").is_in(days.implode(), nulls_equal=True)
+    return lake.scan("transactions", valid).filter(same_days), lake.scan("quarantine", aside).filter(same_days)
+
+
+@dg.asset_check(
+    asset="transactions", blocking=True, additional_deps=["deliveries", "raw_transactions", "quarantine", "ledger"]
+)
+def rows_accounted_for(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+    """Delivered = valid + quarantined + known, counted anew in the stored tables."""
+    night = as_night(context.partition_key)
+    ledger, due, raw, valid, quarantined = pl.collect_all(
+        [
+            lake.scan("ledger", [night]).drop("night"),
+            lake.scan("deliveries", [night]).select(pl.col("due").sum()),
+            *(lake.scan(name, [night]).select(pl.len()) for name in ("raw_transactions", "transactions", "quarantine")),
+        ]
+    )
+    figures = ledger.row(0, named=True)
+    wrong = discrepancies(figures, due=due.item(), raw=raw.item(), valid=valid.item(), quarantined=quarantined.item())
+    if wrong:
+        context.log.error(f"night {night}: {' '.join(wrong)} Run the night again; if it stays so, report it.")
+    return dg.AssetCheckResult(
+        passed=not wrong, description=" ".join(wrong) or "Every row is accounted for, once.", metadata=figures
+    )

@@ -77,6 +77,30 @@ def check_identity(identity: Sequence[str], canonical: Collection[str]) -> None:
             raise ValueError(f"identity lacks {name!r}: lines that differ in it are never the same one; add it")
 
 
+def discrepancies(ledger: Mapping[str, int], *, due: int, raw: int, valid: int, quarantined: int) -> list[str]:
+    """What does not add up between the ledger of a night and the tables that it is about.
+
+    Args:
+        ledger: Figures of a :class:`Ledger`.
+        due: Rows that the night's deliveries brought.
+        raw: Rows that were stored as they arrived.
+        valid: Rows that were stored as valid.
+        quarantined: Rows that were stored as quarantined.
+
+    Returns:
+        A sentence for each equation that does not hold; none for a night in which every row is accounted for.
+    """
+    parts = [ledger[name] for name in ("valid", "quarantined", "known")]
+    equations = [
+        ("rows due from the deliveries", due, "rows stored as they arrived", raw),
+        ("rows stored as they arrived", raw, "delivered rows of the ledger", ledger["delivered"]),
+        ("rows in transactions", valid, "valid rows of the ledger", ledger["valid"]),
+        ("rows in quarantine", quarantined, "quarantined rows of the ledger", ledger["quarantined"]),
+        ("delivered rows of the ledger", ledger["delivered"], "valid, quarantined and known rows together", sum(parts)),
+    ]
+    return [f"{left:,} {what}, but {right:,} {other}." for what, left, other, right in equations if left != right]
+
+
 def numbered(rows: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> pl.LazyFrame:
     """Number equal lines within their file, so that an item bought twice in one basket stays twice.
 

@@ -18,7 +18,7 @@ from assets.scoring import churn_scores
 from assets.settlement import live_performance, settled_outcomes
 from assets.tracking import Tracking
 from assets.training import churn_model
-from assets.transactions import parted_rows
+from assets.transactions import parted_rows, rows_accounted_for
 from assets.validation import (
     DataDocs,
     check_at_risk_segments,
@@ -108,7 +108,13 @@ def definitions(settings: Settings) -> dg.Definitions:
             live_performance,
             retention_report,
         ],
-        asset_checks=[check_raw_transactions, check_customer_features, check_model_drift, check_at_risk_segments],
+        asset_checks=[
+            check_raw_transactions,
+            rows_accounted_for,
+            check_customer_features,
+            check_model_drift,
+            check_at_risk_segments,
+        ],
         jobs=JOBS,
         resources=resources(settings),
         # One process: each process of a multiprocess run imports everything again, five times the CPU of a small night.

@@ -10,6 +10,7 @@ from polars.testing import assert_frame_equal
 
 from assets.lake import Lake
 from assets.nights import NIGHTS
+from assets.transactions import rows_accounted_for
 from assets.validation import (
     ACCEPT_TAG,
     FEATURE_CHECKS,
@@ -22,6 +23,7 @@ from assets.validation import (
 )
 from assets.verdict import validate
 from models.definition import ChurnDefinition
+from models.deliveries import Delivery
 from models.expectations import (
     feature_expectations,
     filled,
@@ -333,3 +335,30 @@ def test_the_declared_checks_are_those_that_are_asked():
     assert [*dict.fromkeys(each.check for each in features)] == FEATURE_CHECKS
     assert [*dict.fromkeys(each.check for each in segments)] == SEGMENT_CHECKS
     assert len(list(check_at_risk_segments.check_keys)) == len(SEGMENT_CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        (None, []),
+        ("raw_transactions", ["2 rows due", "1 rows stored"]),
+        ("transactions", ["0 rows in transactions, but 1 valid rows of the ledger."]),
+        ("quarantine", ["0 rows in quarantine, but 1 quarantined rows of the ledger."]),
+    ],
+)
+def test_a_night_that_lost_a_line_on_the_way_stops_before_anybody_learns_from_it(lake, run, table, said):
+    raw = lines(NIGHT, 2, missing=1)
+    line = {"night": NIGHT, "source_file": "a.csv", "digest": "0", "size": 1, "rows": 2, "due": 2, "later": 0}
+    stored = {
+        "deliveries": pl.DataFrame([line], schema=Delivery.create_empty().schema),
+        "raw_transactions": raw,
+        "transactions": raw.tail(1).with_columns(is_return=pl.lit(value=False)),
+        "quarantine": raw.head(1).with_columns(reasons=pl.lit(["customer_id_missing"])),
+        "ledger": pl.DataFrame([{"night": NIGHT, "delivered": 2, "valid": 1, "quarantined": 1, "known": 0}]),
+    }
+    for name, frame in stored.items():
+        lake.write(name, NIGHT, frame.head(frame.height - (name == table)))
+    success, ran, checks = run(rows_accounted_for, "transactions")
+
+    assert success is ran is (table is None)
+    assert all(words in checks["rows_accounted_for"].description for words in said)
