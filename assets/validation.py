@@ -29,7 +29,7 @@ KNOWN_DAYS = 365
 
 NOT_ASKED = "Not asked: there is too little history, or the source does not deliver the column."
 RAW_CHECKS = raw_checks()
-FEATURE_CHECKS = ["population_kept", "features_complete"]
+FEATURE_CHECKS = ["population_kept", "population_new", "features_complete"]
 SEGMENT_CHECKS = ["contract_kept", "size_usual", "probability_usual", "control_usual"]
 CHECKS = [*RAW_CHECKS, *FEATURE_CHECKS, *SEGMENT_CHECKS]
 """Every check that a night may fail, and an operator accept."""
@@ -40,13 +40,15 @@ class DataDocs(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     Attributes:
         root: Folder of Data Docs.
+        url: Where a browser finds that folder.
     """
 
     root: str
+    url: str
 
 
 def check_results(
-    findings: Sequence[Finding], *, asset: str, checks: Sequence[str], accepted: Collection[str], page: Path
+    findings: Sequence[Finding], *, asset: str, checks: Sequence[str], accepted: Collection[str], page: Path, link: str
 ) -> Iterator[dg.AssetCheckResult]:
     """Findings as asset checks, one for each of `checks`, passed where nothing was asked.
 
@@ -56,6 +58,7 @@ def check_results(
         checks: Names of the declared checks.
         accepted: Checks whose failure an operator accepts; they do not stop the run.
         page: The page of Data Docs.
+        link: The same for a browser.
     """
     for check in checks:
         asked = [finding for finding in findings if finding.check == check]
@@ -75,6 +78,7 @@ def check_results(
                 "limit": "; ".join(f"{finding.name}: {finding.threshold}" for finding in asked),
                 "accepted": bool(broken) and check in accepted,
                 "page": dg.MetadataValue.path(str(page)),
+                "link": dg.MetadataValue.url(link),
             },
         )
 
@@ -92,7 +96,8 @@ def _judge(
     accepted = context.run.tags.get(ACCEPT_TAG, "").replace(" ", "").split(",")
     findings = validate(frame, expectations, table=table, night=night, docs_root=root)
     page = page_of(root, table, night)
-    for result in check_results(findings, asset=table, checks=checks, accepted=accepted, page=page):
+    link = f"{docs.url.rstrip('/')}/{page.relative_to(root).as_posix()}"
+    for result in check_results(findings, asset=table, checks=checks, accepted=accepted, page=page, link=link):
         words = f"{table}: {result.check_name}: {result.description}"
         if not result.passed and result.severity == dg.AssetCheckSeverity.ERROR:
             context.log.error(

@@ -95,12 +95,12 @@ def _run(frame: pl.LazyFrame, expectations: Sequence[Expectation], table: str) -
     config = base.DataContextConfig(
         store_backend_defaults=base.InMemoryStoreBackendDefaults(),
         progress_bars=base.ProgressBarsConfig(globally=False),
+        analytics_enabled=False,
     )
     context = gx.get_context(mode="ephemeral", project_config=config)
     asset = context.data_sources.add_polars(name="lake").add_polars_frame_asset(name=table)
-    suite = gx.ExpectationSuite(name=table, expectations=[_stock(expectation) for expectation in expectations])
     batch = asset.get_batch(asset.build_batch_request({"dataframe": frame}))
-    result = batch.validate(context.suites.add(suite), result_format="SUMMARY")
+    result = batch.validate(context.suites.add(suite_of(expectations, table)), result_format="SUMMARY")
     # Great Expectations reports a fault of a query as data that failed.
     if (fault := asset.datasource.get_execution_engine().fault) is not None:
         raise RuntimeError(f"{table} could not be validated: {fault}") from fault
@@ -109,6 +109,13 @@ def _run(frame: pl.LazyFrame, expectations: Sequence[Expectation], table: str) -
             name, message = each.expectation_config.meta["name"], each.exception_info["exception_message"]
             raise RuntimeError(f"{table}: {name} could not be judged: {message}")
     return result
+
+
+def suite_of(expectations: Sequence[Expectation], table: str) -> Any:
+    """The expectations of a table as a suite of Great Expectations."""
+    from great_expectations import ExpectationSuite
+
+    return ExpectationSuite(name=table, expectations=[_stock(expectation) for expectation in expectations])
 
 
 def _stock(expectation: Expectation) -> Any:

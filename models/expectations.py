@@ -12,6 +12,7 @@ _ENOUGH_AT_RISK = 100
 _SIZE_FACTOR = 3
 _PROBABILITY_SHIFT = 0.15
 _CONTROL_SHIFT = 0.1
+_ENOUGH_ACTIVE = 100
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,17 @@ def feature_expectations(*, active_days: int, previous_rows: int) -> list[Expect
         *known,
         within("recency_active", "ERROR", "Active means bought lately.", "recency_days", (0, active_days - 1)),
         within("purchases_positive", "ERROR", "Active means bought at all.", "purchase_days", (1, None)),
+        within("tenure_possible", "ERROR", "Nobody is a customer from a day to come.", "tenure_days", (0, None)),
     ]
-    half = max(1, previous_rows // 2)
+    half, sentence = max(1, previous_rows // 2), "Active customers do not vanish from one night to the next."
+    grown = "Active customers do not double from one night to the next; they do when they get new keys."
     return [
-        row_count("population_kept", "ERROR", "Active customers do not vanish from one night to the next.", half),
+        row_count("population_kept", "ERROR", sentence, half),
+        *(
+            [row_count("population_new", "WARN", grown, 1, previous_rows * 2)]
+            if previous_rows >= _ENOUGH_ACTIVE
+            else []
+        ),
         *(replace(expectation, group="features_complete") for expectation in complete),
     ]
 

@@ -234,10 +234,10 @@ def show_settings() -> None:
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(help="Port of Dagster; MLflow takes the next one.")] = 3000,
+    port: Annotated[int, typer.Option(help="Port of Dagster; MLflow and Data Docs take the next two.")] = 3000,
     config: Config = None,
 ) -> None:
-    """Open Dagster and MLflow on loopback, until Ctrl-C."""
+    """Open Dagster, MLflow and Data Docs on loopback, until Ctrl-C."""
     from pipelines.servers import serve
 
     raise typer.Exit(serve(prepare(config), port))

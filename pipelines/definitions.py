@@ -64,7 +64,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "churn": settings.churn,
         "question": Question(settings.churn, settings.features, settings.training, settings.evaluation, settings.gate),
         "rules": settings.validation,
-        "docs": DataDocs(root=str(settings.beside(settings.lake.data_docs))),
+        "docs": DataDocs(root=str(settings.beside(settings.lake.data_docs)), url=settings.lake.data_docs_url),
         "feature_recipe": settings.features,
         "evaluation": settings.evaluation,
         "drift_limits": settings.drift,

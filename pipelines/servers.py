@@ -1,4 +1,4 @@
-"""Dagster and MLflow on loopback, side by side, for as long as a person looks at them."""
+"""Dagster, MLflow and Data Docs on loopback, side by side, for as long as a person looks at them."""
 
 import os
 import signal
@@ -17,7 +17,8 @@ _START_SECONDS = 120
 
 
 def commands(settings: Settings, port: int) -> dict[str, list[str]]:
-    """What is started: Dagster's webserver with its daemon on ``port``, MLflow on the next one."""
+    """What is started: Dagster's webserver with its daemon on ``port``, MLflow and Data Docs on the next two."""
+    docs = str(settings.beside(settings.lake.data_docs))
     beside = Path(sys.executable).parent
     return {
         "Dagster": [str(beside / "dg"), "dev", "--host", LOOPBACK, "--port", str(port)],
@@ -39,19 +40,24 @@ def commands(settings: Settings, port: int) -> dict[str, list[str]]:
                 settings.artifacts(),
             ),
         ],
+        "Data Docs": [
+            *(sys.executable, "-m", "http.server", str(port + 2)),
+            *("--bind", LOOPBACK, "--directory", docs),
+        ],
     }
 
 
 def serve(settings: Settings, port: int) -> int:
-    """Run both until Ctrl-C, SIGTERM, or until one of them ends.
+    """Run them until Ctrl-C, SIGTERM, or until one of them ends.
 
     Returns:
         0 when they were asked to end, 1 when one ended by itself or its port is taken.
     """
-    for taken in (port, port + 1):
+    for taken in range(port, port + 3):
         if _listening(taken):
             complain(f"port {taken} is in use: choose another with --port")
             return 1
+    settings.beside(settings.lake.data_docs).mkdir(parents=True, exist_ok=True)
     # A server that opens a new store at the same time as a run would destroy it: the lock is ours, not MLflow's.
     tracking_of(settings).store.client.search_experiments(max_results=1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -107,11 +107,14 @@ class LakeSettings(_Section):
         path: Folder of the lake.
         reports: Folder of the nightly reports.
         data_docs: Folder of Great Expectations' Data Docs.
+        data_docs_url: Where a browser finds that folder; the link of every check begins with it. By default where
+            ``churn ui`` shows it.
     """
 
     path: Path = Path("lake")
     reports: Path = Path("reports")
     data_docs: Path = Path("data_docs")
+    data_docs_url: str = "http://127.0.0.1:3002"
 
 
 class MlflowSettings(_Section):

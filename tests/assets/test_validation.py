@@ -1,7 +1,10 @@
 """The gate stops a bad night, lets a good one pass, and says why without naming customers."""
 
+import json
+import socket
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -21,7 +24,8 @@ from assets.validation import (
     check_raw_transactions,
     past_of,
 )
-from assets.verdict import validate
+from assets.verdict import suite_of, validate
+from models.arrivals import Past, raw_gate
 from models.definition import ChurnDefinition
 from models.deliveries import Delivery
 from models.expectations import (
@@ -36,6 +40,7 @@ from models.expectations import (
     within,
 )
 from models.mapping import ColumnMapping
+from models.segments import AtRiskSegment
 from models.transactions import RawTransaction, ValidationRules
 
 NIGHT = date(2024, 5, 1)
@@ -98,6 +103,15 @@ def test_a_fault_of_the_query_is_not_taken_for_bad_data(judge):
         judge([mean_within("x", "WARN", "s", "customer_id", (1, 2)), row_count("y", "WARN", "s", 1)])
 
 
+def test_nobody_is_told_that_a_table_was_judged(judge, monkeypatch):
+    asked = []
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *where, **_: asked.append(where))
+    monkeypatch.setattr(socket.socket, "connect", lambda _, where: asked.append(where))
+    judge([row_count("x", "WARN", "s", 1)])
+
+    assert asked == []
+
+
 def test_the_page_shows_counts_and_shapes_and_asks_nobody_for_anything(judge, tmp_path):
     judge([unique("x", "Nobody stands twice.", "customer_id"), one_of("y", "WARN", "s", "customer_id", ["Eve"])])
     page = (tmp_path / "orders" / "2024-05-01.html").read_text(encoding="utf-8")
@@ -157,7 +171,7 @@ def run(tmp_path, lake):
 
         resources = {
             "lake": lake,
-            "docs": DataDocs(root=str(tmp_path / "docs")),
+            "docs": DataDocs(root=str(tmp_path / "docs"), url="http://docs.example/"),
             "rules": ValidationRules(),
             "columns": ColumnMapping(customer_id=("id",), timestamp=("time",), amount=("amount",)),
             "churn": ChurnDefinition(),
@@ -190,6 +204,16 @@ def test_too_many_rejected_lines_stop_the_night_with_figure_and_limit(lake, run)
     assert checks["rejected_share"].description.endswith(
         "Limit: in at least 95.00% of rows. Found: 90.00% of rows; 40 of 400 otherwise."
     )
+
+
+def test_every_check_leads_to_its_page_in_the_folder_and_in_the_browser(lake, run, tmp_path):
+    lake.write("raw_transactions", NIGHT, lines(NIGHT))
+    _, _, checks = run(check_raw_transactions, "raw_transactions")
+
+    for check in checks.values():
+        page = Path(check.metadata["page"].value)
+        assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+        assert check.metadata["link"].value == f"http://docs.example/{page.relative_to(tmp_path / 'docs')}"
 
 
 def test_an_operator_can_accept_a_check_and_no_other(lake, run):
@@ -279,6 +303,7 @@ FEATURES = pl.DataFrame(
         ({"recency_days": [0.0, 365.0, 1.0]}, ["features_complete"]),
         ({"purchase_days": [0.0, 1.0, 1.0]}, ["features_complete"]),
         ({"customer_id": ["A", "A", "B"]}, ["features_complete"]),
+        ({"tenure_days": [0.0, -1.0, 1.0]}, ["features_complete"]),
     ],
 )
 def test_features_that_no_active_customer_has_stop_the_night(lake, run, change, failed):
@@ -286,6 +311,18 @@ def test_features_that_no_active_customer_has_stop_the_night(lake, run, change, 
     success, _, checks = run(check_customer_features, "customer_features")
 
     assert success is not bool(failed)
+    assert [name for name, check in checks.items() if not check.passed] == failed
+
+
+@pytest.mark.parametrize(("before", "after", "failed"), [(100, 200, []), (100, 201, ["population_new"]), (99, 900, [])])
+def test_customers_who_double_overnight_are_a_warning_where_there_are_enough(lake, run, before, after, failed):
+    for night, count in ((NIGHT - timedelta(days=1), before), (NIGHT, after)):
+        everybody = FEATURES.select(pl.all().first().repeat_by(count).explode())
+        lake.write("customer_features", night, everybody.with_columns(customer_id=pl.int_range(count).cast(pl.String)))
+    success, ran, checks = run(check_customer_features, "customer_features")
+
+    assert success
+    assert ran
     assert [name for name, check in checks.items() if not check.passed] == failed
 
 
@@ -329,7 +366,7 @@ def test_an_at_risk_table_is_compared_with_its_contract_and_with_last_night(tmp_
 
 
 def test_the_declared_checks_are_those_that_are_asked():
-    features = feature_expectations(active_days=365, previous_rows=10)
+    features = feature_expectations(active_days=365, previous_rows=100)
     segments = segment_expectations([], SEGMENTS.collect())
 
     assert [*dict.fromkeys(each.check for each in features)] == FEATURE_CHECKS
@@ -362,3 +399,33 @@ def test_a_night_that_lost_a_line_on_the_way_stops_before_anybody_learns_from_it
 
     assert success is ran is (table is None)
     assert all(words in checks["rows_accounted_for"].description for words in said)
+
+
+def said(expectations, table):
+    """A suite in lines to read: each expectation by its name, as Great Expectations has it."""
+    suite = suite_of(expectations, table).to_json_dict()
+    for each in suite["expectations"]:
+        arguments = " ".join(f"{key}={value!r}" for key, value in sorted(each["kwargs"].items()))
+        yield each["meta"]["name"], f"{each['severity']}: {each['type']} {arguments}"
+
+
+def test_the_suites_that_the_contracts_yield_are_those_that_were_reviewed():
+    """Whoever changes a gate changes `suites.json` with it: the failing assertion holds the new text."""
+    dates = [NIGHT - timedelta(days=back) for back in range(8, 0, -1)]
+    past = Past(
+        nights=pl.DataFrame({"night": dates, "rows": [1_000] * 8, "magnitude": [1.0] * 8}),
+        customers=pl.Series("customer_id", ["C1"]),
+    )
+    mapped = RawTransaction.column_names()
+    _, raw = raw_gate(
+        RawTransaction.create_empty(lazy=True), ValidationRules(), night=NIGHT, mapped=mapped, past=past, rows=1_000
+    )
+    tables = {
+        "raw_transactions": raw,
+        "customer_features": feature_expectations(active_days=365, previous_rows=1_000),
+        "at_risk_segments": segment_expectations(AtRiskSegment.column_names(), SEGMENTS.collect()),
+    }
+    suites = {table: dict(said(expectations, table)) for table, expectations in tables.items()}
+    reviewed = Path(__file__).with_name("suites.json").read_text(encoding="utf-8")
+
+    assert json.dumps(suites, indent=2) + "\n" == reviewed

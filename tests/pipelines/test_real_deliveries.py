@@ -1,49 +1,22 @@
-"""Deliveries that nobody prepared, taken in with a settings file and nothing else; skipped where they are not."""
+"""Deliveries that nobody prepared, taken in with the settings of the documentation; skipped where they are not."""
 
+import re
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from pipelines.settings import load_settings
+
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 LEDGER, LEDGER_NIGHTS = DATA / "oxford_spend_raw", (date(2016, 12, 31), date(2018, 1, 31))
 ORDERS, ORDERS_NIGHT = DATA / "online_retail.parquet", date(2011, 12, 9)
 NOBODY = "(?i)^(redact|general expenses)"
-LEDGER_SETTINGS = f"""
-[source]
-path = "{LEDGER}"
-[source.columns]
-customer_id = ["Supplier Name", "supplier_name"]
-timestamp = ["Paid Date", "paid_date"]
-transaction_id = ["Trans No", "trans_no"]
-amount = "Amount"
-category = ["Expenditure Category", "expenditure_category", "Expenditure Catergory", "Expenditure Unit"]
-channel = ["Organisational Unit", "organisational_unit", "Organisatonal Unit", "Service Area"]
-[churn]
-horizon_days = 180
-timezone = "Europe/London"
-[validation]
-max_rejected_share = 0.15
-"""
-ORDERS_SETTINGS = f"""
-[source]
-path = "{ORDERS}"
-[source.columns]
-customer_id = "customer_id"
-timestamp = "timestamp"
-transaction_id = "order_id"
-product = "product_id"
-quantity = "quantity"
-unit_price = "unit_price"
-channel = "country"
-[churn]
-horizon_days = 60
-timezone = "Europe/London"
-[validation]
-max_rejected_share = 0.3
-return_pattern = "^C"
-"""
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "dirty-data.md"
+SETTINGS = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+LEDGER_SETTINGS = SETTINGS[0].replace('"ledger"', f'"{LEDGER}"')
+ORDERS_SETTINGS = SETTINGS[1].replace('"orders.parquet"', f'"{ORDERS}"')
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +38,13 @@ def orders(tmp_path_factory, ingestion):
     shop = ingestion(tmp_path_factory.mktemp("orders") / "shop", ORDERS_SETTINGS)
     assert shop.run(ORDERS_NIGHT).success
     return shop
+
+
+def test_the_settings_of_the_documentation_are_valid(tmp_path):
+    for place, text in enumerate(SETTINGS):
+        (tmp_path / f"{place}.toml").write_text(text, encoding="utf-8")
+        load_settings(tmp_path / f"{place}.toml")
+    assert len(SETTINGS) == 2
 
 
 def test_every_row_of_the_ledger_is_accounted_for_and_undated_ones_wait_in_quarantine(ledger):

@@ -52,7 +52,8 @@ ODD = st.tuples(
     st.sampled_from(["1", ""]),
     st.sampled_from(["2.50", "free"]),
 )
-LINES = st.lists(st.one_of(PLAIN, PLAIN, PLAIN, ODD), max_size=5).map(tuple)
+ONCE = st.lists(st.one_of(PLAIN, PLAIN, PLAIN, ODD), max_size=5).map(tuple)
+LINES = ONCE | ONCE.map(lambda lines: lines + lines[:2])
 HISTORY = (("eve", moment(-1, "08:00:00"), "o0", "tea", "1", "2.50"),)
 FILES = st.sampled_from(["0.csv", "a.csv", "b.csv"])
 STEPS = st.one_of(
