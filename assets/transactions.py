@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
-from models.deliveries import Ledger, discrepancies, unknown
+from models.deliveries import Ledger, discrepancies, numbered, unknown
 from models.mapping import ColumnMapping
 from models.transactions import ValidationRules, rejected, split
 
@@ -29,9 +29,9 @@ def parted_rows(
     """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once."""
     night = as_night(context.partition_key)
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
-    raw = raw_transactions.with_columns(rejected=breaks_a_rule).collect()
-    # Of the same line that came bad and comes mended, the mended one is new.
+    # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
     key = [*source.identity, "rejected"]
+    raw = numbered(raw_transactions.with_columns(rejected=breaks_a_rule), key).collect()
     stored = pl.concat(
         frame.select(*source.identity, "unreadable", "occurrence", rejected=pl.lit(bad))
         for frame, bad in zip(earlier_lines(lake, raw["day"].unique(), night), (False, True), strict=True)

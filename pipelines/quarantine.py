@@ -49,7 +49,7 @@ def show_quarantine(night: date, settings: Settings, samples: int) -> None:
     _say(f"Night {night}: {rows.height:,} of {delivered:,} delivered lines {kept}.\n")
     reasons = rows.explode("reasons").rename({"reasons": "reason"})
     _print_counts(reasons["reason"].value_counts(sort=True).sort("count", "reason", descending=[True, False]))
-    _print_samples(reasons.group_by("reason", maintain_order=True).head(samples), settings)
+    _print_samples(reasons.filter(pl.int_range(pl.len()).over("reason") < samples), settings)
     _say(
         "\nTo mend: correct the lines at their source and deliver them like any file, alone or in the whole file again "
         "(a new name or the old one). Lines that are known count once; quarantine needs no cleaning."

@@ -92,6 +92,7 @@ class Source(_Section):
         for role in ("customer_id", "timestamp"):
             if not any(name.strip() for name in getattr(self.columns, role)):
                 raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
+        Dialect(delimiter=self.delimiter, quote=self.quote, encoding=self.encoding)
         check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")

@@ -341,3 +341,10 @@ def test_a_source_never_shows_its_url():
 def test_a_source_reads_a_table_or_a_query(given):
     with pytest.raises(ValueError, match="set one of source"):
         DatabaseSource("postgresql:///shop", COLUMNS, **given)
+
+
+def test_a_column_that_the_settings_name_and_the_database_lacks_is_noted(database, tmp_path):
+    database.orders(("a", BOUGHT, "1", BOUGHT))
+    source = database.source(columns=replace(COLUMNS, product=("sku",)))
+    (arrival,) = read_database(source, BERLIN, night=NEW_YEAR, manifest=NOTHING, scratch=tmp_path)
+    assert list(arrival.notes) == [("orders", "columns_absent", "product")]

@@ -10,7 +10,10 @@ import pytest
 
 from assets.night_report import NightReport
 from assets.reporting import as_html, as_text
+from assets.retention_report import warnings_of
 from assets.settled_night import SettledNight
+from models.delivery_notes import SKIPPED, UNUSED, DeliveryNote
+from models.mapping import ColumnMapping
 from models.segments import AtRiskSegment
 
 NIGHT = date(1998, 6, 30)
@@ -218,3 +221,23 @@ def test_the_page_follows_the_reader_into_the_dark(report):
 def test_the_same_night_gives_the_same_page(report):
     assert as_html(report) == as_html(replace(report))
     assert as_text(report) == as_text(replace(report, at_risk=AT_RISK.reverse()))
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (ColumnMapping(("who",), ("when",)), ["a.csv: the file is empty. It was skipped", "carry no amounts"]),
+        (ColumnMapping(("who",), ("when",), quantity=("n",), unit_price=("p",)), ["a.csv: the file is empty."]),
+    ],
+)
+def test_a_report_tells_of_files_that_were_skipped_and_of_amounts_that_are_not_there(report, columns, said):
+    notes = pl.DataFrame(
+        [(NIGHT, "a.csv", SKIPPED, "a.csv: the file is empty."), (NIGHT, "b.csv", UNUSED, "'colour'")],
+        schema=DeliveryNote.create_empty().schema,
+        orient="row",
+    )
+    warnings = warnings_of(notes, columns)
+    text = as_text(replace(report, warnings=warnings))
+    assert len(warnings) == len(said)
+    assert all(f"**Attention:** {warning}" in text for warning in warnings)
+    assert all(words in warning for words, warning in zip(said, warnings, strict=True))

@@ -1,0 +1,186 @@
+"""What arrives is taken in once, whatever a delivery looks like, and what was left out is said."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from assets.files import FileSource
+from assets.ingestion import arrivals
+from assets.lake import Lake
+from assets.transactions import parted_rows
+from models.definition import ChurnDefinition
+from models.mapping import ColumnMapping
+from models.transactions import ValidationRules
+
+COLUMNS = ColumnMapping(
+    ("customer",), ("day",), transaction_id=("order",), product=("sku",), amount=("paid",), discount=("off",)
+)
+HEADER = "customer,day,order,sku,paid,off\n"
+NIGHT = date(2024, 3, 31)
+NEXT = NIGHT + timedelta(days=1)
+
+
+class Desk:
+    """A folder in which deliveries land and nights are taken in, up to the account of their rows."""
+
+    def __init__(self, folder: Path) -> None:
+        self.landing, self.scratch = folder / "landing", folder / "scratch"
+        self.landing.mkdir()
+        self.scratch.mkdir()
+        self.lake = Lake(root=str(folder / "lake"))
+
+    def deliver(self, name: str, *lines: str, header: str = HEADER) -> None:
+        (self.landing / name).write_text(header + "".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+    def take(self, night: date, timezone: str = "Europe/Berlin", **source: Any) -> dg.ExecuteInProcessResult:
+        result = dg.materialize(
+            [arrivals, parted_rows],
+            partition_key=str(night),
+            resources={
+                "io_manager": self.lake,
+                "lake": self.lake,
+                "source": FileSource(str(self.landing), COLUMNS, **source),
+                "scratch": self.scratch,
+                "columns": COLUMNS,
+                "churn": ChurnDefinition(timezone=timezone),
+                "rules": ValidationRules(return_pattern="^C"),
+            },
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        assert result.success
+        return result
+
+    def table(self, name: str, night: date) -> pl.DataFrame:
+        return self.lake.scan(name, [night]).collect()
+
+    def ledger(self, night: date) -> Mapping[str, int]:
+        return self.table("ledger", night).drop("night").row(0, named=True)
+
+    def digests(self) -> dict[str, str]:
+        files = sorted(Path(self.lake.root).rglob("*.parquet"))
+        return {f"{file}": hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def noted(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
+    (event,) = [
+        each for each in result.get_asset_materialization_events() if each.asset_key == dg.AssetKey("deliveries")
+    ]
+    return {name: each.value for name, each in event.materialization.metadata.items()}
+
+
+def test_a_bad_file_is_left_out_said_and_read_once_it_is_mended(desk):
+    desk.deliver("good.csv", "a,2024-03-30,o1,tea,1,0")
+    desk.deliver("bad.csv", "x,y", header="who,when\n")
+    said = noted(desk.take(NIGHT, on_bad_file="skip"))
+    assert said["skipped_files"] == 1
+    assert "bad.csv: no column 'customer'" in said["notes"]
+    assert "It was skipped and will be tried again the next night." in said["notes"]
+    assert desk.table("deliveries", NIGHT)["source_file"].to_list() == ["good.csv"]
+
+    desk.deliver("bad.csv", "b,2024-03-30,o2,tea,1,0")
+    stored = desk.digests()
+    again = noted(desk.take(NIGHT, on_bad_file="skip"))
+    assert (again["skipped_files"], desk.digests()) == (1, stored)
+    assert noted(desk.take(NEXT, on_bad_file="skip"))["skipped_files"] == 0
+    assert desk.table("transactions", NEXT)["customer_id"].to_list() == ["b"]
+
+
+def test_damage_behind_the_first_rows_of_a_file_leaves_it_out_whole(desk):
+    desk.deliver("bad.csv", *["a,2024-03-30,o1,tea,1,0"] * 3, 'a,2024-03-30,o1,"tea" x,1,0')
+    desk.deliver("good.csv", "b,2024-03-30,o2,tea,1,0")
+    desk.take(NIGHT, on_bad_file="skip")
+    assert desk.table("raw_transactions", NIGHT)["customer_id"].to_list() == ["b"]
+
+
+def test_columns_that_come_or_go_are_noted_once_for_all_files_alike(desk):
+    for name in ("1.csv", "2.csv", "3.csv"):
+        desk.deliver(name, f"a,2024-03-30,o{name},tea,1,0,x", header=HEADER.replace("\n", ",colour\n"))
+    desk.deliver("4.csv", "a,2024-03-30,o4,tea", header="customer,day,order,sku\n")
+    assert noted(desk.take(NIGHT))["notes"].splitlines() == [
+        "- 4.csv: no column for amount, discount, which source.columns names.",
+        "- 1.csv and 2 more: columns that no setting names are left out: 'colour'.",
+    ]
+
+
+def test_a_file_is_read_again_when_it_changed_and_only_then(desk):
+    desk.deliver("same.csv", "a,2024-03-30,o1,tea,1,0")
+    desk.deliver("longer.csv", "b,2024-03-30,o2,tea,1,0")
+    desk.take(NIGHT)
+    desk.deliver("longer.csv", "b,2024-03-30,o2,tea,1,0", "b,2024-04-01,o3,tea,1,0")
+    desk.take(NEXT)
+    assert desk.table("deliveries", NEXT)["source_file"].to_list() == ["longer.csv"]
+    assert desk.ledger(NEXT) == {"delivered": 2, "valid": 1, "quarantined": 0, "known": 1}
+
+
+def test_a_mended_line_is_new_even_where_its_identity_is_the_same(desk):
+    desk.deliver("1.csv", "a,2024-03-30,o1,tea,1,9e99", "b,2024-03-30,o2,tea,1,0")
+    desk.take(NIGHT)
+    desk.deliver("mended.csv", "a,2024-03-30,o1,tea,1,0.5")
+    desk.take(NEXT)
+    assert desk.ledger(NEXT) == {"delivered": 1, "valid": 1, "quarantined": 0, "known": 0}
+    desk.deliver("again.csv", "a,2024-03-30,o1,tea,1,9e99", "a,2024-03-30,o1,tea,1,0.5")
+    desk.take(NEXT + timedelta(days=1))
+    assert desk.ledger(NEXT + timedelta(days=1)) == {"delivered": 2, "valid": 0, "quarantined": 0, "known": 2}
+
+
+@pytest.mark.parametrize(
+    ("identity", "known"),
+    [(("customer_id", "timestamp", "transaction_id", "product", "amount"), 0), (("customer_id", "timestamp"), 1)],
+)
+def test_the_settings_say_when_two_lines_are_the_same(desk, identity, known):
+    desk.deliver("1.csv", "a,2024-03-30 10:00,o1,tea,1,0")
+    desk.take(NIGHT, identity=identity)
+    desk.deliver("2.csv", "a,2024-03-30 10:00,o1,jam,2,0")
+    desk.take(NEXT, identity=identity)
+    assert desk.ledger(NEXT)["known"] == known
+
+
+@pytest.mark.parametrize(
+    ("night", "hours"),
+    [
+        (date(2024, 3, 31), [hour for hour in range(24) if hour != 2]),
+        (date(2024, 10, 27), [*range(3), 2, *range(3, 24)]),
+        (date(2024, 6, 1), [*range(24)]),
+    ],
+)
+def test_a_day_has_as_many_hours_as_its_clocks_show(desk, night, hours):
+    """One line at every hour that the clock on the wall strikes, and the strokes of midnight on both sides."""
+    around = [f"{night - timedelta(days=1)} 23:59", f"{night + timedelta(days=1)} 00:00"]
+    moments = [around[0], *(f"{night} {hour:02}:00" for hour in hours), around[1]]
+    desk.deliver("1.csv", *(f"a,{moment},o{place},tea,1,0" for place, moment in enumerate(moments)))
+    desk.take(night - timedelta(days=1))
+    desk.take(night)
+    taken = desk.table("transactions", night)
+    assert taken["day"].to_list() == [night] * len(hours)
+    assert desk.ledger(night) == {"delivered": len(hours), "valid": len(hours), "quarantined": 0, "known": 0}
+    assert desk.ledger(night - timedelta(days=1))["valid"] == 1
+    desk.take(night + timedelta(days=1))
+    assert desk.ledger(night + timedelta(days=1))["valid"] == 1
+
+
+def test_moments_counted_since_1970_fill_the_long_day_evenly(desk):
+    """25 hours counted in seconds, from midnight to midnight of the night on which clocks go back."""
+    first = 1_729_980_000  # 2024-10-27 00:00 in Berlin
+    desk.deliver("1.csv", *(f"a,{first + 3600 * hour},o{hour},tea,1,0" for hour in range(-1, 26)))
+    desk.take(date(2024, 10, 26))
+    desk.take(date(2024, 10, 27))
+    assert desk.ledger(date(2024, 10, 26))["valid"] == 1
+    assert desk.ledger(date(2024, 10, 27))["valid"] == 25
+
+
+def test_cancellations_and_negative_amounts_are_returns(desk):
+    desk.deliver("1.csv", "a,2024-03-30,o1,tea,5,0", "a,2024-03-30,C2,tea,5,0", "a,2024-03-30,o3,tea,-5,0")
+    desk.take(NIGHT)
+    lines = desk.table("transactions", NIGHT).sort("source_row")
+    assert lines["is_return"].to_list() == [False, True, True]
