@@ -7,9 +7,10 @@ import dagster as dg
 from rich.console import Console
 
 CONSOLE = Console(highlight=False)
-_SPEAKING = {"DeliveryError", "DagsterAssetCheckFailedError", "FileNotFoundError", "RuntimeError", "ValueError"}
-"""Errors that are raised with a sentence."""
 _ERRORS = Console(highlight=False, stderr=True)
+_OURS = ("models.", "assets.", "pipelines.")
+_SPEAKING = ("DagsterAssetCheckFailedError", "FileNotFoundError", "RuntimeError", "ValueError")
+"""Errors of others that come with a sentence."""
 
 
 def complain(message: str) -> None:
@@ -21,7 +22,7 @@ def sentence_of(message: str) -> str:
     """What an error says, without the path of its class; the name of the class only where the words need it."""
     path, _, words = message.strip().partition(": ")
     name = path.rpartition(".")[2]
-    return words if name in _SPEAKING else f"{name}: {words}"
+    return words if path.startswith(_OURS) or name in _SPEAKING else f"{name}: {words}"
 
 
 class _Lines(logging.Handler):
