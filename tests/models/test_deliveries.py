@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.deliveries import IDENTITY, due, numbered, unknown
+from models.deliveries import IDENTITY, discrepancies, due, numbered, unknown
 from models.mapping import ColumnMapping, Reading, canonical
 
 MAPPING = ColumnMapping(customer_id=("customer",), timestamp=("day",), product=("product",), transaction_id=("order",))
@@ -70,3 +70,15 @@ def test_each_line_arrives_as_often_as_the_fullest_file_holds_it(files, nights):
 
 def test_the_identity_of_a_line_is_made_of_canonical_columns():
     assert set(IDENTITY) <= set(delivery("1.csv", [("a", 0, "tea")]).collect_schema().names())
+
+
+def test_a_ledger_adds_up_or_says_where_it_does_not():
+    stored = {"due": 1_009, "raw": 1_009, "valid": 1_000, "quarantined": 7}
+    ledger = {"delivered": 1_009, "valid": 1_000, "quarantined": 7, "known": 2}
+    assert discrepancies(ledger, **stored) == []
+    assert discrepancies(ledger | {"known": 1}, **stored) == [
+        "1,009 delivered rows of the ledger, but 1,008 valid, quarantined and known rows together."
+    ]
+    assert discrepancies(ledger, **stored | {"due": 1_008}) == [
+        "1,008 rows due from the deliveries, but 1,009 rows stored as they arrived."
+    ]

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
 START = date(2025, 3, 28)
@@ -64,6 +64,24 @@ STEPS = st.one_of(
     st.tuples(st.just("again"), st.integers(0, 9), st.none()),
 )
 SCHEDULES = st.lists(STEPS, min_size=4, max_size=10)
+
+TEA = ("ann", moment(1, "00:00:00"), "o1", "tea", "1", "2.50")
+NAMELESS = ("", *TEA[1:])
+BLOCKED_THEN_OUTWEIGHED = [
+    ("deliver", "a.csv", (NAMELESS,) * 3),
+    ("run", 1, None),
+    ("deliver", "b.csv", (TEA,) * 4),
+    ("run", 2, None),
+    ("again", 0, None),
+]
+REPEATED_THEN_EXTENDED = [
+    ("deliver", "a.csv", (TEA, TEA, NAMELESS, ("bob", *TEA[1:]), ("bob", moment(3, "00:00:00"), *TEA[2:]))),
+    ("run", 1, None),
+    ("copy", "a.csv", "b.csv"),
+    ("extend", "b.csv", (TEA, NAMELESS)),
+    ("run", 1, None),
+    ("again", 0, None),
+]
 
 
 def day_of(line):
@@ -237,6 +255,8 @@ def follow(shop, steps):
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(steps=SCHEDULES)
+@example(steps=BLOCKED_THEN_OUTWEIGHED)
+@example(steps=REPEATED_THEN_EXTENDED)
 def test_every_schedule_of_deliveries_and_nights_ends_with_every_row_accounted_for_once(
     tmp_path_factory, ingestion, steps
 ):
