@@ -13,6 +13,7 @@ from assets.reporting import as_html, as_text
 from assets.retention_report import warnings_of
 from assets.settled_night import SettledNight
 from models.delivery_notes import SKIPPED, UNUSED, DeliveryNote
+from models.drift import Drift
 from models.mapping import ColumnMapping
 from models.segments import AtRiskSegment
 
@@ -236,7 +237,7 @@ def test_a_report_tells_of_files_that_were_skipped_and_of_amounts_that_are_not_t
         schema=DeliveryNote.create_empty().schema,
         orient="row",
     )
-    warnings = warnings_of(notes, columns)
+    warnings = warnings_of(notes, columns, Drift.create_empty())
     text = as_text(replace(report, warnings=warnings))
     assert len(warnings) == len(said)
     assert all(f"**Attention:** {warning}" in text for warning in warnings)
