@@ -35,7 +35,7 @@ def read_source(
         scratch: A folder for copies that outlive this function.
 
     Yields:
-        A delivery's line in the manifest and its due rows; a file whose rows all came earlier is not opened.
+        A delivery's line in the manifest and its due rows; a file is opened only when it holds rows that are due.
     """
     if isinstance(source, DatabaseSource):
         yield from read_database(source, definition, night=night, manifest=manifest, scratch=scratch)
@@ -44,7 +44,7 @@ def read_source(
     seen = {row["digest"]: row for row in last.iter_rows(named=True)}
     for file in source.files():
         before = seen.get(file.digest)
-        if before is not None and before["later"] == 0:
+        if before is not None and (before["next_day"] is None or before["next_day"] > night):
             continue
         with readable(file.name):
             read = source.read(file, scratch)
@@ -52,11 +52,10 @@ def read_source(
                 canonical(read, source.columns, source.reading, timezone=definition.timezone, file=file.name)
             )
             tonight = due(rows, night=night, after=before["night"] if before else None)
-            total, later, count = pl.collect_all(
-                [rows.select(pl.len()), rows.filter(pl.col("day") > night).select(pl.len()), tonight.select(pl.len())]
-            )
+            later = rows.filter(pl.col("day") > night).select(later=pl.len(), next_day=pl.col("day").min())
+            counts = pl.collect_all([rows.select(rows=pl.len()), tonight.select(due=pl.len()), later])
         line = {"night": night, "source_file": file.name, "digest": file.digest, "size": file.size}
-        yield line | {"rows": total.item(), "due": count.item(), "later": later.item()}, tonight
+        yield line | pl.concat(counts, how="horizontal").row(0, named=True), tonight
 
 
 def refuse_unfinished(night: date, definition: ChurnDefinition) -> None:
@@ -104,6 +103,6 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
     raw = SCHEMAS["raw_transactions"]
-    rows = pl.concat([raw.create_empty(lazy=True), *(frame for _, frame in taken)], how="diagonal")
+    rows = pl.concat([raw.create_empty(lazy=True), *(frame for line, frame in taken if line["due"])], how="diagonal")
     deliveries = pl.LazyFrame([line for line, _ in taken], schema=Delivery.create_empty().schema)
     return deliveries, rows.select(raw.column_names())
