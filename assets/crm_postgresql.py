@@ -6,6 +6,10 @@ from typing import Any
 
 import polars as pl
 
+from assets.postgresql import connected
+
+URL_VARIABLE = "CHURN__CRM__DATABASE"
+
 
 class PostgresqlStore:
     """One open transaction on a PostgreSQL database, in the first schema of its search path."""
@@ -30,18 +34,15 @@ class PostgresqlStore:
 
         Readers neither wait nor are waited for: nothing here drops, renames or truncates what they read,
         and so their views and grants stay as well.
-        """
-        from adbc_driver_postgresql import dbapi
 
-        with dbapi.connect(url) as connection, connection.cursor() as cursor:
+        Raises:
+            AwayError: If the server does not answer or hangs up; nothing is published then.
+            DeliveryError: If it refuses the user, or there is no such database.
+        """
+        with connected(url, URL_VARIABLE, autocommit=False) as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('at_risk_segments'))")
             cursor.fetchall()
-            try:
-                yield cls(cursor)
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
+            yield cls(cursor)
 
     def execute(self, statement: str) -> None:
         """Run a statement."""

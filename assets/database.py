@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, quoted
+from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, is_away, quoted
 from models.definition import ChurnDefinition
 from models.deliveries import numbered
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
@@ -153,6 +153,8 @@ def _explained(source: DatabaseSource, cursor: Any) -> Iterator[None]:
     try:
         yield
     except (Error, pl.exceptions.ComputeError) as error:
+        if isinstance(error, Error) and is_away(error):
+            raise
         state, answer = getattr(error, "sqlstate", None), re.search(r"ERROR:\s+(.+)", str(error))
         reason = answer[1] if answer else str(error).splitlines()[0]
         if source.query is not None:

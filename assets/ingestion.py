@@ -1,6 +1,6 @@
 """What arrived tonight: every file that is new, changed, or holds rows that were not due before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,31 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.files import FileSource, readable
+from assets.files import File, FileSource, readable
 from assets.lake import SCHEMAS, Lake
+from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
 from models.definition import ChurnDefinition
 from models.deliveries import Delivery, due, numbered
 from models.mapping import DeliveryError, canonical
+
+
+def newest_lines(manifest: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """What the manifest last noted of each content, by its digest."""
+    last = manifest.sort("night").unique("digest", keep="last")
+    return {row["digest"]: row for row in last.iter_rows(named=True)}
+
+
+def untaken(files: Iterable[File], manifest: pl.DataFrame, *, night: date) -> list[File]:
+    """The files that are new, changed, or hold rows that were not due before the night."""
+    taken = newest_lines(manifest)
+
+    def is_due(file: File) -> bool:
+        if (before := taken.get(file.digest)) is None:
+            return True
+        return before["next_day"] is not None and before["next_day"] <= night
+
+    return [file for file in files if is_due(file)]
 
 
 def read_source(
@@ -40,12 +59,9 @@ def read_source(
     if isinstance(source, DatabaseSource):
         yield from read_database(source, definition, night=night, manifest=manifest, scratch=scratch)
         return
-    last = manifest.sort("night").unique("digest", keep="last")
-    seen = {row["digest"]: row for row in last.iter_rows(named=True)}
-    for file in source.files():
-        before = seen.get(file.digest)
-        if before is not None and (before["next_day"] is None or before["next_day"] > night):
-            continue
+    taken = newest_lines(manifest)
+    for file in untaken(source.files(), manifest, night=night):
+        before = taken.get(file.digest)
         with readable(file.name):
             read = source.read(file, scratch)
             rows = numbered(
@@ -85,6 +101,7 @@ def arrivals(
     source: dg.ResourceParam[Any],
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
+    network: dg.ResourceParam[Network],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -101,7 +118,8 @@ def arrivals(
             f"To have the nights one by one, remove the lake and run `churn nights {night}..{passed[-1]}`."
         )
     manifest = earlier.filter(pl.col("night").is_in(passed))
-    taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
+    with network.patient(context):
+        taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
     raw = SCHEMAS["raw_transactions"]
     rows = pl.concat([raw.create_empty(lazy=True), *(frame for line, frame in taken if line["due"])], how="diagonal")
     deliveries = pl.LazyFrame([line for line, _ in taken], schema=Delivery.create_empty().schema)

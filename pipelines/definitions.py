@@ -1,6 +1,7 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ from assets.crm import Crm
 from assets.features import customer_days, customer_features
 from assets.ingestion import arrivals
 from assets.lake import Lake
+from assets.nights import NIGHT_TAG
 from assets.retention import at_risk_segments, crm_delivery
 from assets.retention_report import Reports, retention_report
 from assets.scoring import churn_scores
@@ -17,6 +19,7 @@ from assets.settlement import live_performance, settled_outcomes
 from assets.tracking import Tracking
 from assets.training import churn_model
 from assets.transactions import parted_rows
+from assets.turn import Turn
 from assets.validation import (
     DataDocs,
     check_at_risk_segments,
@@ -26,6 +29,8 @@ from assets.validation import (
 from models.challenge import Question
 from pipelines.jobs import JOBS
 from pipelines.progress import progress
+from pipelines.schedules import nightly_schedule
+from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
 
 
@@ -44,9 +49,10 @@ def resources(settings: Settings) -> dict[str, object]:
     """Everything that assets ask for by name, made from the settings."""
     lake = Lake(root=str(settings.beside(settings.lake.path)))
     return {
-        "io_manager": lake,
+        "io_manager": within_a_turn(lake, settings.turn()),
         "lake": lake,
         "source": settings.transactions(),
+        "network": settings.network,
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
@@ -71,6 +77,19 @@ def resources(settings: Settings) -> dict[str, object]:
     }
 
 
+def within_a_turn(lake: Lake, turn: Turn) -> dg.ResourceDefinition:
+    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
+
+    @dg.resource
+    def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
+        run = context.run
+        night = "" if run is None else f" of night {run.tags.get(NIGHT_TAG)}"
+        with turn.taken(f"the run{night}", context.log.info if context.log else print):
+            yield lake
+
+    return io_manager
+
+
 def scratch_in(folder: Path) -> dg.ResourceDefinition:
     """A folder for copies of deliveries, on the disk of the lake, that is gone when the run ends."""
 
@@ -85,22 +104,28 @@ def scratch_in(folder: Path) -> dg.ResourceDefinition:
 
 def definitions(settings: Settings) -> dg.Definitions:
     """The pipeline as these settings want it."""
+    fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.schedule.fresh_hours))
     return dg.Definitions(
-        assets=[
-            arrivals,
-            parted_rows,
-            customer_days,
-            customer_features,
-            churn_model,
-            churn_scores,
-            at_risk_segments,
-            crm_delivery,
-            settled_outcomes,
-            live_performance,
-            retention_report,
-        ],
+        assets=dg.map_asset_specs(
+            lambda spec: dg.apply_freshness_policy(spec, fresh),
+            [
+                arrivals,
+                parted_rows,
+                customer_days,
+                customer_features,
+                churn_model,
+                churn_scores,
+                at_risk_segments,
+                crm_delivery,
+                settled_outcomes,
+                live_performance,
+                retention_report,
+            ],
+        ),
         asset_checks=[check_raw_transactions, check_customer_features, check_at_risk_segments],
         jobs=JOBS,
+        schedules=[nightly_schedule(settings)],
+        sensors=sensors(settings),
         resources=resources(settings),
         # One process: each process of a multiprocess run imports everything again, five times the CPU of a small night.
         executor=dg.in_process_executor,
