@@ -77,13 +77,12 @@ def resources(settings: Settings) -> dict[str, object]:
     }
 
 
-def within_a_turn(lake: Lake, turn: Turn) -> dg.ResourceDefinition:
+def within_a_turn(lake: Lake, turn: Turn) -> dg.IOManagerDefinition:
     """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
 
-    @dg.resource
+    @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
-        run = context.run
-        night = "" if run is None else f" of night {run.tags.get(NIGHT_TAG)}"
+        night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
         with turn.taken(f"the run{night}", context.log.info if context.log else print):
             yield lake
 

@@ -26,11 +26,12 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING if wanted.enabled else dg.DefaultScheduleStatus.STOPPED,
         description=f"The night that has just ended in {churn.timezone}, once.",
     )
-    def every_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-        # A daemon that was away makes up for several ticks at once: all of them ask for the newest night, which takes
-        # the rows of those that were missed, and the run key lets one of them through.
-        now = max(context.scheduled_execution_time, datetime.now(UTC))
-        night = night_just_ended(now, churn.zone)
+    def every_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        night = night_just_ended(context.scheduled_execution_time, churn.zone)
+        newest = night_just_ended(datetime.now(UTC), churn.zone)
+        # A daemon that was away makes up for several ticks at once, and a night cannot be run after a later one.
+        if night < newest:
+            return dg.SkipReason(f"night {night} was missed; night {newest} takes its rows")
         return dg.RunRequest(run_key=f"{night}", partition_key=f"{night}")
 
     return every_night
