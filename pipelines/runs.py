@@ -17,6 +17,7 @@ from pipelines.definitions import definitions
 from pipelines.failures import failure_of
 from pipelines.jobs import TRAIN_NOW
 from pipelines.progress import CONSOLE, complain
+from pipelines.schedules import ran
 from pipelines.settings import Settings
 from pipelines.summary import print_summary
 
@@ -78,12 +79,6 @@ def run_nights(
     if len(wanted) > 1:
         CONSOLE.print(_totals(left, time.monotonic() - begun, settings))
     return DONE
-
-
-def ran(night: date, settings: Settings) -> bool:
-    """Whether a night ran to its end: its report is written last."""
-    report = settings.beside(settings.lake.reports) / f"{night}.md"
-    return report.exists() and _lake(settings).file("live_performance", night).exists()
 
 
 def _run(

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from assets.lake import Lake
 from pipelines.jobs import NIGHTLY
 from pipelines.settings import Settings
 
@@ -12,6 +13,13 @@ from pipelines.settings import Settings
 def night_just_ended(moment: datetime, zone: ZoneInfo) -> date:
     """The last day that is over in a zone at a moment."""
     return moment.astimezone(zone).date() - timedelta(days=1)
+
+
+def ran(night: date, settings: Settings) -> bool:
+    """Whether a night ran to its end: its report is written last."""
+    lake = Lake(root=str(settings.beside(settings.lake.path)))
+    report = settings.beside(settings.lake.reports) / f"{night}.md"
+    return report.exists() and lake.file("live_performance", night).exists()
 
 
 def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
@@ -32,6 +40,8 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
         # A daemon that was away makes up for several ticks at once, and a night cannot be run after a later one.
         if night < newest:
             return dg.SkipReason(f"night {night} was missed; night {newest} takes its rows")
+        if ran(night, settings):
+            return dg.SkipReason(f"night {night} has run")
         return dg.RunRequest(run_key=f"{night}", partition_key=f"{night}")
 
     return every_night

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.lake import Lake
 from pipelines.definitions import definitions
 from pipelines.schedules import night_just_ended
 from pipelines.settings import SettingsError, load_settings
@@ -58,13 +59,23 @@ def tick(known: dg.RepositoryDefinition, moment: datetime):
         return known.get_schedule_def("every_night").evaluate_tick(context)
 
 
-def test_a_tick_asks_for_the_night_that_has_just_ended_by_a_key_that_runs_it_once(tmp_path):
+def test_a_tick_asks_for_the_night_that_has_just_ended(tmp_path):
     known = repository(tmp_path, '[churn]\ntimezone = "Europe/Berlin"\n')
     now = datetime.now(UTC)
     night = f"{night_just_ended(now, BERLIN)}"
-    for _ in range(2):
-        requests = tick(known, now).run_requests
-        assert [(request.run_key, request.partition_key) for request in requests] == [(night, night)]
+    requests = tick(known, now).run_requests
+    assert [(request.run_key, request.partition_key) for request in requests] == [(night, night)]
+
+
+def test_a_night_that_has_run_is_not_asked_for(tmp_path):
+    known, night = repository(tmp_path, ""), night_just_ended(datetime.now(UTC), ZoneInfo("UTC"))
+    for file in (
+        tmp_path / "reports" / f"{night}.md",
+        Lake(root=str(tmp_path / "lake")).file("live_performance", night),
+    ):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    assert tick(known, datetime.now(UTC)).skip_message == f"night {night} has run"
 
 
 def test_a_tick_that_a_daemon_makes_up_for_leaves_its_rows_to_the_newest_night(tmp_path):
