@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.postgresql import connected, refusal
+from assets.postgresql import connected, is_away, refusal
 from models.mapping import DeliveryError
 
 URL_VARIABLE = "CHURN__CRM__DATABASE"
@@ -37,26 +37,23 @@ class PostgresqlStore:
         and so their views and grants stay as well.
 
         Raises:
-            DeliveryError: If the database cannot be reached, or refuses to be written.
+            AwayError: If the server does not answer or hangs up; nothing is published then.
+            DeliveryError: If it refuses the user or to be written, or there is no such database.
         """
         from adbc_driver_manager import Error
 
         with connected(url, URL_VARIABLE, autocommit=False) as cursor:
-            connection = cursor.connection
             try:
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtext('at_risk_segments'))")
                 cursor.fetchall()
                 yield cls(cursor)
             except Error as error:
-                connection.rollback()
+                if is_away(error):
+                    raise
                 raise DeliveryError(
                     f"the CRM's database refuses the delivery: {refusal(error)}. Let the user in {URL_VARIABLE} create "
                     "and write tables in the first schema of its search path, or correct the URL."
                 ) from error
-            except BaseException:
-                connection.rollback()
-                raise
-            connection.commit()
 
     def execute(self, statement: str) -> None:
         """Run a statement."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, quoted, refusal
+from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, is_away, quoted, refusal
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, Arrival, numbered
 from models.delivery_notes import ABSENT, drift
@@ -165,6 +165,8 @@ def _explained(source: DatabaseSource, cursor: Any) -> Iterator[None]:
     try:
         yield
     except (Error, pl.exceptions.ComputeError) as error:
+        if isinstance(error, Error) and is_away(error):
+            raise
         state, reason = getattr(error, "sqlstate", None), refusal(error)
         if source.query is not None:
             sentence = f"source.query fails: {reason}. Correct it in churn.toml."

@@ -1,6 +1,6 @@
 """What files bring on a night: the new, the changed, and those with rows that were not due before."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,21 @@ from typing import Any
 import polars as pl
 
 from assets.files import File, FileSource, readable
+from assets.network import AwayError
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, due, numbered
 from models.delivery_notes import SKIPPED, drift
 from models.mapping import DeliveryError, canonical
+
+
+def untaken(files: Iterable[File], manifest: pl.DataFrame, *, night: date) -> list[File]:
+    """The files that are new, changed, or hold rows that were not due before the night.
+
+    Raises:
+        DeliveryError: If a file cannot be read for its digest.
+    """
+    taken = _newest_lines(manifest)
+    return [file for file in files if _is_due(taken.get(file.digest), night)]
 
 
 def read_files(
@@ -30,22 +41,32 @@ def read_files(
         A file's line in the manifest, its due rows and its notes; of a file that is skipped the notes alone.
 
     Raises:
+        AwayError: If the store does not answer; the files may be good.
         DeliveryError: If files cannot be read and may not be skipped: a sentence for each of them.
     """
-    last = manifest.sort("night").unique("digest", keep="last")
-    seen = {row["digest"]: row for row in last.iter_rows(named=True)}
-    bad = []
+    taken, bad = _newest_lines(manifest), []
     for place, file in enumerate(source.files()):
         try:
-            before = seen.get(file.digest)
-            if before is None or before["later"]:
+            before = taken.get(file.digest)
+            if _is_due(before, night):
                 yield _read(source, file, definition, night, before, scratch, scratch / f"{place}.parquet")
+        except AwayError:
+            raise
         except DeliveryError as error:
             bad.append(str(error))
             if source.on_bad_file == "skip":
                 yield Arrival([(file.name, SKIPPED, str(error))])
     if bad and source.on_bad_file == "stop":
         raise DeliveryError("\n".join(bad))
+
+
+def _newest_lines(manifest: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    last = manifest.sort("night").unique("digest", keep="last")
+    return {row["digest"]: row for row in last.iter_rows(named=True)}
+
+
+def _is_due(line: dict[str, Any] | None, night: date) -> bool:
+    return line is None or (line["next_day"] is not None and line["next_day"] <= night)
 
 
 def _read(
@@ -65,16 +86,13 @@ def _read(
         numbered(read, source.identity).sink_parquet(copy, compression="lz4", row_group_size=122_880)
     rows = pl.scan_parquet(copy)
     tonight = due(rows, night=night, after=before["night"] if before else None)
-    later = pl.col("day") > night
-    total, count, waiting = pl.collect_all([rows.select(pl.len()), tonight.select(pl.len()), rows.select(later.sum())])
+    later = rows.filter(pl.col("day") > night).select(later=pl.len(), next_day=pl.col("day").min())
+    counts = pl.collect_all([rows.select(rows=pl.len()), tonight.select(due=pl.len()), later])
     line = {
         "night": night,
         "source_file": file.name,
         "digest": file.digest,
         "identity": ", ".join(sorted(source.identity)),
         "size": file.size,
-        "rows": total.item(),
-        "due": count.item(),
-        "later": waiting.item(),
     }
-    return Arrival(notes, line, tonight)
+    return Arrival(notes, line | pl.concat(counts, how="horizontal").row(0, named=True), tonight)

@@ -59,6 +59,7 @@ class FileSource:
         dialect: How text files are written.
         on_bad_file: Whether a file that cannot be read stops the night or is left out of it.
         identity: Columns in which two rows of the same line agree.
+        retries: How often an object store that does not answer or is overloaded is asked again.
     """
 
     path: str
@@ -67,6 +68,7 @@ class FileSource:
     dialect: Dialect = field(default_factory=Dialect)
     on_bad_file: Literal["stop", "skip"] = "stop"
     identity: tuple[str, ...] = IDENTITY
+    retries: int = 4
 
     def files(self) -> list[File]:
         """The files that the source holds now, in the order of their names; hidden ones are left out.
@@ -77,7 +79,7 @@ class FileSource:
         base, pattern = _split(self.path)
         files = [
             file
-            for file in (_listed(base) if _is_url(base) else _paths(Path(base)))
+            for file in (_listed(base, self.retries) if _is_url(base) else _paths(Path(base)))
             if file.name.lower().endswith(ENDINGS)
             and not re.search(r"(^|/)\.", file.name)
             and (not pattern or _matches(file.name.split("/"), pattern))
@@ -104,7 +106,7 @@ class FileSource:
             if _is_url(file.location):
                 path = copy.with_suffix(".object")
                 if not path.exists():
-                    fetch(file.location.removesuffix(f"/{file.name}"), file.name, path)
+                    fetch(file.location.removesuffix(f"/{file.name}"), file.name, path, self.retries)
             if file.name.lower().endswith(".parquet"):
                 frame = pl.scan_parquet(path, hive_partitioning=False, glob=False)
                 frame.collect_schema()
@@ -154,8 +156,8 @@ def _matches(parts: list[str], pattern: list[str]) -> bool:
     return bool(parts) and fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
-def _listed(base: str) -> Iterator[File]:
-    for key, size, version in objects(base):
+def _listed(base: str, retries: int) -> Iterator[File]:
+    for key, size, version in objects(base, retries):
         yield File(key, f"{base}/{key}", size, version)
 
 

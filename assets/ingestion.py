@@ -12,6 +12,7 @@ from assets.database import DatabaseSource, read_database
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
+from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery
@@ -75,6 +76,7 @@ def arrivals(
     source: dg.ResourceParam[Any],
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
+    network: dg.ResourceParam[Network],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -93,7 +95,8 @@ def arrivals(
             f"To have the nights one by one, remove the lake and run `churn nights {night}..{passed[-1]}`."
         )
     manifest = earlier.filter(pl.col("night").is_in(passed))
-    taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
+    with network.patient(context):
+        taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]

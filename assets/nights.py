@@ -4,6 +4,9 @@ from datetime import date
 
 import dagster as dg
 
+NIGHT_TAG = "dagster/partition"
+"""Tag by which Dagster notes the night of a run."""
+
 FIRST_NIGHT = date(1990, 1, 1)
 _EVER = -(10**5)
 

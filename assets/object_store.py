@@ -18,8 +18,12 @@ CREDENTIALS = {
 _REASONS = tuple(map(re.compile, (r"<Code>(\w+)</Code>", r" - (.+)", r"error: (.+)", r"(.+)")))
 
 
-def objects(url: str) -> Iterator[tuple[str, int, str]]:
+def objects(url: str, retries: int) -> Iterator[tuple[str, int, str]]:
     """Every object below a URL.
+
+    Args:
+        url: The folder.
+        retries: How often a request is sent again to a store that does not answer or is overloaded.
 
     Yields:
         Its key below the URL, its size in bytes, and what changes with its content.
@@ -30,13 +34,19 @@ def objects(url: str) -> Iterator[tuple[str, int, str]]:
     from obstore.store import from_url
 
     with _explained(url):
-        for batch in from_url(url).list():
+        for batch in from_url(url, retry_config={"max_retries": retries}).list():
             for found in batch:
                 yield found["path"], found["size"], found["e_tag"] or found["last_modified"].isoformat()
 
 
-def fetch(url: str, key: str, target: Path) -> None:
+def fetch(url: str, key: str, target: Path, retries: int) -> None:
     """Write an object to a file, whole or not at all.
+
+    Args:
+        url: The folder that it is in.
+        key: Its key in the folder.
+        target: The file.
+        retries: How often a request is sent again to a store that does not answer or is overloaded.
 
     Raises:
         DeliveryError: If the store cannot be reached, refuses, or has no such object any more.
@@ -45,7 +55,7 @@ def fetch(url: str, key: str, target: Path) -> None:
 
     draft = target.with_suffix(".draft")
     with _explained(f"{url}/{key}"), draft.open("wb") as out:
-        for chunk in from_url(url).get(key):
+        for chunk in from_url(url, retry_config={"max_retries": retries}).get(key):
             out.write(chunk)
     draft.replace(target)
 

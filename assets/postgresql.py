@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from assets.network import AwayError
 from models.mapping import DeliveryError
 
 MOMENTS = frozenset({"date", "timestamp", "timestamptz"})
@@ -20,6 +21,17 @@ _REMEDIES = {
     'role "': "Correct the user",
     'database "': "Correct the database",
 }
+# What a server says, or leaves unsaid, that may be back in a moment.
+_AWAY = re.compile(
+    "Connection refused|Connection reset|timeout expired|timed out|Temporary failure in name resolution|"
+    "server closed the connection|SSL SYSCALL|could not receive data|terminating connection|"
+    "is starting up|is shutting down|in recovery mode|too many clients|remaining connection slots"
+)
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the server is away for a moment: it does not answer, hangs up, or takes nobody in."""
+    return _AWAY.search(str(error)) is not None
 
 
 @contextmanager
@@ -29,10 +41,11 @@ def connected(url: str, variable: str, *, autocommit: bool = True) -> Iterator[A
     Args:
         url: ``postgresql://user:password@host:5432/database``. No message repeats its password.
         variable: The environment variable that holds it, for messages.
-        autocommit: Whether each statement is its own transaction; otherwise all of them are one, for the caller to end.
+        autocommit: Whether each statement is its own transaction; else all are one, committed at the end or undone.
 
     Raises:
-        DeliveryError: If the database cannot be reached or refuses the user.
+        AwayError: If the server does not answer or hangs up.
+        DeliveryError: If the database refuses the user, or there is none.
     """
     from adbc_driver_manager import Error
     from adbc_driver_postgresql import dbapi
@@ -41,9 +54,18 @@ def connected(url: str, variable: str, *, autocommit: bool = True) -> Iterator[A
     try:
         connection = dbapi.connect(url + patience, autocommit=autocommit)
     except Error as error:
-        raise DeliveryError(_unreachable(str(error), variable)) from None
+        kind = AwayError if is_away(error) else DeliveryError
+        raise kind(_unreachable(str(error), variable)) from None
     with connection, connection.cursor() as cursor:
-        yield cursor
+        try:
+            yield cursor
+            if not autocommit:
+                connection.commit()
+        except Error as error:
+            if not is_away(error):
+                raise
+            known = " ".join(str(error).removeprefix("IO: [libpq] ").split())
+            raise AwayError(f"the database of {variable} broke off: {known}.") from None
 
 
 def _unreachable(message: str, variable: str) -> str:

@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.crm import Crm
 from assets.lake import Lake
+from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
 from assets.tracking import Tracking
 from models.actions import Policy
@@ -54,10 +55,11 @@ def at_risk_segments(
 
 @dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})
 def crm_delivery(
-    context: dg.AssetExecutionContext, crm: Crm, at_risk_segments: pl.DataFrame
+    context: dg.AssetExecutionContext, crm: Crm, network: dg.ResourceParam[Network], at_risk_segments: pl.DataFrame
 ) -> dg.MaterializeResult[None]:
     """Publish the night to the CRM's tables and files, all of it or nothing."""
-    done = crm.publish(at_risk_segments, as_night(context.partition_key), context.run.run_id)
+    with network.patient(context):
+        done = crm.publish(at_risk_segments, as_night(context.partition_key), context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": done.rows,

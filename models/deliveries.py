@@ -18,7 +18,10 @@ LEAST_IDENTITY = ("customer_id", "timestamp")
 
 
 class Delivery(dy.Schema):
-    """What one file brought in one night; together the manifest of what was ingested."""
+    """What one file brought in one night; together the manifest of what was ingested.
+
+    ``later`` counts the rows that are still to come, and ``next_day`` is the first of their event days.
+    """
 
     night = dy.Date(primary_key=True)
     source_file = dy.String(primary_key=True)
@@ -28,6 +31,7 @@ class Delivery(dy.Schema):
     rows = dy.Int64(nullable=False)
     due = dy.Int64(nullable=False)
     later = dy.Int64(nullable=False)
+    next_day = dy.Date(nullable=True)
     arrived_from = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
     arrived_until = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
 

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Annotated
 
 import typer
 
-from pipelines.progress import CONSOLE, complain, sentence_of
+from pipelines.progress import CONSOLE, complain
 from pipelines.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
-DONE, FAILED, USAGE = 0, 1, 2
+FAILED, USAGE = 1, 2
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -114,6 +113,8 @@ def run(
             near = get_close_matches(check, CHECKS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"the checks are {', '.join(CHECKS)}"
             raise SettingsError(f"--accept {check} names no check; {hint}")
+    from pipelines.runs import run_nights
+
     raise typer.Exit(run_nights([parse_night(night, settings)], settings, accepted=accept or ()))
 
 
@@ -121,6 +122,7 @@ def run(
 def nights(
     span: Annotated[str, typer.Argument(help="A..B: the first and the last night, both included.")],
     step: Annotated[int, typer.Option(min=1, help="Days from one night to the next.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Leave out the nights that ran to their end.")] = False,
     config: Config = None,
 ) -> None:
     """Run many nights in order, in one process: a backfill or a replay."""
@@ -132,21 +134,27 @@ def nights(
     if end < start:
         raise SettingsError(f"{span} ends before it begins: write the earlier night first, {end}..{start}")
     wanted = [start + timedelta(days=days) for days in range(0, (end - start).days + 1, step)]
-    raise typer.Exit(run_nights(wanted, settings))
+    from pipelines.runs import run_nights
+
+    raise typer.Exit(run_nights(wanted, settings, resume=resume))
 
 
 @app.command()
 def train(night: Night = None, config: Config = None) -> None:
     """Train a challenger as of a night that ran; it becomes champion if it passes the gate."""
     settings = prepare(config)
-    raise typer.Exit(launch("training", night_that_ran(night, settings), settings))
+    from pipelines.runs import run_job
+
+    raise typer.Exit(run_job("training", night_that_ran(night, settings), settings))
 
 
 @app.command()
 def settle(night: Night = None, config: Config = None) -> None:
     """Compare what was predicted with what happened, for every night that is ripe."""
     settings = prepare(config)
-    raise typer.Exit(launch("settlement", night_that_ran(night, settings), settings))
+    from pipelines.runs import run_job
+
+    raise typer.Exit(run_job("settlement", night_that_ran(night, settings), settings))
 
 
 @app.command()
@@ -241,65 +249,6 @@ def ui(
     from pipelines.servers import serve
 
     raise typer.Exit(serve(prepare(config), port))
-
-
-def run_nights(wanted: Sequence[date], settings: Settings, accepted: Sequence[str] = ()) -> int:
-    """Run the nightly job for each night in order and print the last night's summary; stop at the first red one."""
-    from pipelines.preflight import refuse_unreachable
-
-    try:
-        refuse_unreachable(settings)
-    except ValueError as error:
-        complain(str(error))
-        return FAILED
-    for place, night in enumerate(wanted, 1):
-        progress = f" ({place} of {len(wanted)})" if len(wanted) > 1 else ""
-        CONSOLE.rule(f"[bold]night {night}[/]{progress}", align="left")
-        if launch("nightly", night, settings, accepted) != DONE:
-            return FAILED
-    from pipelines.summary import print_summary
-
-    print_summary(wanted[-1], settings)
-    return DONE
-
-
-def launch(job: str, night: date, settings: Settings, accepted: Sequence[str] = ()) -> int:
-    """Run a job for a night in this process, as a run that the Dagster UI shows.
-
-    Args:
-        job: Its name.
-        night: As-of date.
-        settings: What the pipeline is configured with.
-        accepted: Checks whose failure does not stop this run; recorded in its tags.
-
-    Returns:
-        The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
-    """
-    import dagster as dg
-
-    from assets.validation import ACCEPT_TAG
-    from pipelines.definitions import definitions
-    from pipelines.jobs import TRAIN_NOW
-
-    with dg.DagsterInstance.get() as instance:
-        result = (
-            definitions(settings)
-            .resolve_job_def(job)
-            .execute_in_process(
-                partition_key=night.isoformat(),
-                instance=instance,
-                raise_on_error=False,
-                tags={ACCEPT_TAG: ",".join(accepted)} if accepted else None,
-                run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job == "training" else {}),
-            )
-        )
-    if result.success:
-        return DONE
-    for event in result.all_events:
-        if event.is_step_failure and (error := event.step_failure_data.error) is not None:
-            complain(f"{event.step_key}: {sentence_of((error.cause or error).message)}")
-    complain(f"night {night} is red: the CRM keeps what it has. `churn ui` shows the details of run {result.run_id}.")
-    return FAILED
 
 
 if __name__ == "__main__":

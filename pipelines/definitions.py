@@ -1,6 +1,7 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ from assets.drift import check_model_drift, model_drift
 from assets.features import customer_days, customer_features
 from assets.ingestion import arrivals
 from assets.lake import Lake
+from assets.nights import NIGHT_TAG
 from assets.retention import at_risk_segments, crm_delivery
 from assets.retention_report import Reports, retention_report
 from assets.scoring import churn_scores
@@ -19,6 +21,7 @@ from assets.settlement import live_performance, settled_outcomes
 from assets.tracking import Tracking
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
+from assets.turn import Turn
 from assets.validation import (
     DataDocs,
     check_at_risk_segments,
@@ -28,6 +31,8 @@ from assets.validation import (
 from models.challenge import Question
 from pipelines.jobs import JOBS
 from pipelines.progress import progress
+from pipelines.schedules import nightly_schedule
+from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
 
 
@@ -56,9 +61,10 @@ def resources(settings: Settings) -> dict[str, Any]:
     """Everything that assets ask for by name, made from the settings."""
     lake = Lake(root=str(settings.beside(settings.lake.path)))
     return {
-        "io_manager": lake,
+        "io_manager": within_a_turn(lake, settings.turn()),
         "lake": lake,
         "source": settings.transactions(),
+        "network": settings.network,
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
@@ -79,6 +85,18 @@ def resources(settings: Settings) -> dict[str, Any]:
     }
 
 
+def within_a_turn(lake: Lake, turn: Turn) -> dg.IOManagerDefinition:
+    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
+
+    @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
+    def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
+        night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
+        with turn.taken(f"the run{night}", context.log.info if context.log else print):
+            yield lake
+
+    return io_manager
+
+
 def scratch_in(folder: Path) -> dg.ResourceDefinition:
     """A folder for copies of deliveries, on the disk of the lake, that is gone when the run ends."""
 
@@ -93,21 +111,25 @@ def scratch_in(folder: Path) -> dg.ResourceDefinition:
 
 def definitions(settings: Settings) -> dg.Definitions:
     """The pipeline as these settings want it."""
+    fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.schedule.fresh_hours))
     return dg.Definitions(
-        assets=[
-            arrivals,
-            parted_rows,
-            customer_days,
-            customer_features,
-            churn_model,
-            churn_scores,
-            model_drift,
-            at_risk_segments,
-            crm_delivery,
-            settled_outcomes,
-            live_performance,
-            retention_report,
-        ],
+        assets=dg.map_asset_specs(
+            lambda spec: dg.apply_freshness_policy(spec, fresh),
+            [
+                arrivals,
+                parted_rows,
+                customer_days,
+                customer_features,
+                churn_model,
+                churn_scores,
+                model_drift,
+                at_risk_segments,
+                crm_delivery,
+                settled_outcomes,
+                live_performance,
+                retention_report,
+            ],
+        ),
         asset_checks=[
             check_raw_transactions,
             rows_accounted_for,
@@ -116,6 +138,8 @@ def definitions(settings: Settings) -> dg.Definitions:
             check_at_risk_segments,
         ],
         jobs=JOBS,
+        schedules=[nightly_schedule(settings)],
+        sensors=sensors(settings),
         resources=resources(settings),
         # One process: each process of a multiprocess run imports everything again, five times the CPU of a small night.
         executor=dg.in_process_executor,

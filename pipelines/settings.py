@@ -7,13 +7,24 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.files import FileSource
+from assets.network import Network
+from assets.turn import Turn
 from models.actions import Policy
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, check_identity
@@ -27,9 +38,11 @@ from models.ranking import EvaluationRecipe
 from models.tiers import Tiers
 from models.transactions import ValidationRules
 from models.value import ValueRule
+from pipelines.operation import Alerts, Schedule
 
 CONFIG_VARIABLE = "CHURN_CONFIG"
 DEFAULT_CONFIG = Path("churn.toml")
+_SECRETS = (("source", "url"), ("alerts", "webhook"), ("alerts", "smtp_password"))
 
 
 class SettingsError(Exception):
@@ -110,12 +123,21 @@ class LakeSettings(_Section):
         data_docs: Folder of Great Expectations' Data Docs.
         data_docs_url: Where a browser finds that folder; the link of every check begins with it. By default where
             ``churn ui`` shows it.
+        wait_minutes: How long a run waits while another one works on the lake, before it gives up; 0 does not wait.
     """
 
     path: Path = Path("lake")
     reports: Path = Path("reports")
     data_docs: Path = Path("data_docs")
     data_docs_url: str = "http://127.0.0.1:3002"
+    wait_minutes: float = Field(default=60, ge=0)
+
+    @field_validator("path", "reports", "data_docs", mode="before")
+    @classmethod
+    def _is_folder(cls, path: Any) -> Any:
+        if "://" in str(path):
+            raise ValueError(f"{path} is no folder: deliveries may come from an object store, the lake is on a disk")
+        return path
 
 
 class MlflowSettings(_Section):
@@ -177,6 +199,9 @@ class Settings(BaseSettings):
     crm: CrmSettings = CrmSettings()
     mlflow: MlflowSettings = MlflowSettings()
     lake: LakeSettings = LakeSettings()
+    schedule: Schedule = Schedule()
+    alerts: Alerts = Alerts()
+    network: Network = Network()
     file: Path = Field(default=DEFAULT_CONFIG, exclude=True)
 
     @classmethod
@@ -189,6 +214,10 @@ class Settings(BaseSettings):
     def beside(self, path: Path) -> Path:
         """A path of the settings, relative to the folder of their file."""
         return (self.file.parent / path).resolve()
+
+    def turn(self) -> Turn:
+        """The right to write to the lake."""
+        return Turn(self.beside(self.lake.path), patience=60 * self.lake.wait_minutes)
 
     def transactions(self) -> FileSource | DatabaseSource:
         """The configured source of transactions."""
@@ -213,6 +242,7 @@ class Settings(BaseSettings):
             dialect,
             on_bad_file=source.on_bad_file,
             identity=source.identity,
+            retries=self.network.retries,
         )
 
     def tracking_uri(self) -> str:
@@ -242,9 +272,11 @@ def load_settings(path: Path | None = None) -> Settings:
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-        source = table.get("source")
-        if isinstance(source, dict) and "url" in source:
-            raise SettingsError(f"{file}: source.url may hold a password: set CHURN__SOURCE__URL in the environment.")
+        for section, key in _SECRETS:
+            given = table.get(section)
+            if isinstance(given, dict) and key in given:
+                variable = f"CHURN__{section}__{key}".upper()
+                raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
         return Settings(**table, file=file.resolve())
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None

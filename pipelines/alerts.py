@@ -1,0 +1,70 @@
+"""Telling people that a run failed: a chat by webhook, an address by e-mail. That nobody could be told is a warning."""
+
+import json
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from email.message import EmailMessage
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from pipelines.failures import Failure
+from pipelines.operation import Alerts
+
+TOLD_TAG = "churn/alerts"
+"""Tag of a run whose starter tells of its failure itself, so that the daemon does not tell it again."""
+
+
+def tell(failure: Failure, alerts: Alerts, warn: Callable[[str], object]) -> None:
+    """Send a failure to everybody who is to be told.
+
+    Args:
+        failure: What is told.
+        alerts: To whom.
+        warn: Takes a sentence for each channel that failed; nothing is raised, because the failure itself matters more.
+    """
+    for name, send in _channels(failure, alerts):
+        try:
+            send()
+        except HTTPError as error:
+            warn(f"the alert was not sent by {name}: it answers {error.code} {error.reason}")
+        except (URLError, OSError, ssl.SSLError, smtplib.SMTPException) as error:
+            reason = error.reason if isinstance(error, URLError) else error
+            warn(f"the alert was not sent by {name}: {reason}")
+
+
+def _channels(failure: Failure, alerts: Alerts) -> Iterator[tuple[str, Callable[[], None]]]:
+    if alerts.webhook is not None:
+        yield "the webhook of CHURN__ALERTS__WEBHOOK", lambda: _post(failure, alerts)
+    if alerts.smtp_host is not None:
+        yield f"e-mail over {alerts.smtp_host}:{alerts.smtp_port}", lambda: _mail(failure, alerts)
+
+
+def _post(failure: Failure, alerts: Alerts) -> None:
+    assert alerts.webhook is not None
+    body = json.dumps({"text": failure.text}).encode()
+    request = Request(alerts.webhook.get_secret_value(), body, {"Content-Type": "application/json"})  # noqa: S310 (http)
+    with urlopen(request, timeout=alerts.timeout_seconds):  # noqa: S310 (the settings ask for http)
+        pass
+
+
+def _mail(failure: Failure, alerts: Alerts) -> None:
+    assert alerts.smtp_host is not None
+    letter = EmailMessage()
+    letter["Subject"], letter["From"], letter["To"] = failure.title, alerts.sender, ", ".join(alerts.recipients)
+    letter.set_content(failure.text)
+    where = (alerts.smtp_host, alerts.smtp_port)
+    secure = ssl.create_default_context()
+    with (
+        smtplib.SMTP_SSL(*where, timeout=alerts.timeout_seconds, context=secure)
+        if alerts.smtp_port == Alerts.TLS_PORT
+        else smtplib.SMTP(*where, timeout=alerts.timeout_seconds)
+    ) as server:
+        server.ehlo_or_helo_if_needed()
+        if server.has_extn("starttls"):
+            server.starttls(context=secure)
+        elif alerts.smtp_password is not None and alerts.smtp_port != Alerts.TLS_PORT:
+            raise smtplib.SMTPException("the server offers no TLS, and the password is not sent in the open")
+        if alerts.smtp_user is not None and alerts.smtp_password is not None:
+            server.login(alerts.smtp_user, alerts.smtp_password.get_secret_value())
+        server.send_message(letter)

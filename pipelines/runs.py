@@ -1,0 +1,148 @@
+"""Runs in this process: one, or many nights in order, with progress, a record in Dagster, and word of what failed."""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.lake import Lake
+from assets.turn import LakeBusyError
+from assets.validation import ACCEPT_TAG
+from pipelines.alerts import TOLD_TAG, tell
+from pipelines.definitions import definitions
+from pipelines.failures import Failure, failure_of
+from pipelines.jobs import TRAIN_NOW
+from pipelines.preflight import refuse_unreachable
+from pipelines.progress import CONSOLE, complain, sentence_of
+from pipelines.schedules import ran
+from pipelines.settings import Settings
+from pipelines.summary import print_summary
+
+DONE, FAILED = 0, 1
+_RECENT = 20
+
+
+def run_job(job: str, night: date, settings: Settings, accepted: Sequence[str] = ()) -> int:
+    """Run a job for a night in this process, as a run that the Dagster UI shows.
+
+    Args:
+        job: Its name.
+        night: As-of date.
+        settings: What the pipeline is configured with.
+        accepted: Checks whose failure does not stop this run; recorded in its tags.
+
+    Returns:
+        The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
+    """
+    with dg.DagsterInstance.get() as instance:
+        return _run(definitions(settings).resolve_job_def(job), night, settings, instance, accepted)
+
+
+def run_nights(
+    wanted: Sequence[date], settings: Settings, accepted: Sequence[str] = (), *, resume: bool = False
+) -> int:
+    """Run the nightly job for each night in order and tell how it went; stop at the first red one.
+
+    Args:
+        wanted: The nights, oldest first.
+        settings: What the pipeline is configured with.
+        accepted: Checks whose failure does not stop the runs.
+        resume: Leave out the nights that ran to their end before.
+
+    Returns:
+        The exit code: 0 if all succeeded, 1 if one failed or another run kept the lake.
+    """
+    left = [night for night in wanted if not (resume and ran(night, settings))]
+    if len(left) < len(wanted):
+        CONSOLE.print(f"{len(wanted) - len(left)} of {len(wanted)} nights ran before")
+    if left:
+        try:
+            refuse_unreachable(settings, CONSOLE.print)
+        except ValueError as error:
+            return _refused(left[0], error, settings)
+    # One set of definitions and one connection to Dagster's history for all nights.
+    job, begun, seconds = definitions(settings).resolve_job_def("nightly"), time.monotonic(), list[float]()
+    with dg.DagsterInstance.get() as instance, ExitStack() as held:
+        if len(left) > 1:
+            try:
+                held.enter_context(settings.turn().taken(f"the nights {left[0]}..{left[-1]}", CONSOLE.print))
+            except LakeBusyError as error:
+                return _refused(left[0], error, settings)
+        for place, night in enumerate(left):
+            start = time.monotonic()
+            CONSOLE.rule(f"[bold]night {night}[/]{_progress(place, len(left), seconds)}", align="left")
+            if _run(job, night, settings, instance, accepted) != DONE:
+                if night != wanted[-1]:
+                    complain(f"once it is mended: churn nights {wanted[0]}..{wanted[-1]} --resume goes on from here")
+                return FAILED
+            seconds.append(time.monotonic() - start)
+    print_summary(wanted[-1], settings)
+    if len(wanted) > 1:
+        CONSOLE.print(_totals(left, time.monotonic() - begun, settings))
+    return DONE
+
+
+def _run(
+    job: dg.JobDefinition, night: date, settings: Settings, instance: dg.DagsterInstance, accepted: Sequence[str]
+) -> int:
+    result = job.execute_in_process(
+        partition_key=night.isoformat(),
+        instance=instance,
+        raise_on_error=False,
+        tags={TOLD_TAG: "by the command"} | ({ACCEPT_TAG: ",".join(accepted)} if accepted else {}),
+        run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job.name == "training" else {}),
+    )
+    if result.success:
+        return DONE
+    for event in result.all_events:
+        if event.is_step_failure:
+            _complain_of(f"{event.step_key}", event.step_failure_data.error)
+        elif event.is_failure and event.is_job_event and not event.job_failure_data.first_step_failure_event:
+            _complain_of(job.name, event.job_failure_data.error)
+    failure = failure_of(result.dagster_run, instance)
+    complain(f"night {night} is red. {failure.outcome} `churn ui` shows the details of run {result.run_id}.")
+    tell(failure, settings.alerts, complain)
+    return FAILED
+
+
+def _complain_of(where: str, error: Any) -> None:
+    if error is not None:
+        complain(f"{where}: {sentence_of((error.cause or error).message)}")
+
+
+def _refused(night: date, error: Exception, settings: Settings) -> int:
+    """Tell of a night that did not begin."""
+    complain(f"{error}")
+    tell(Failure(None, "nightly", f"{night}", (f"{error}",), delivered=False), settings.alerts, complain)
+    return FAILED
+
+
+def _progress(place: int, count: int, seconds: Sequence[float]) -> str:
+    if count == 1:
+        return ""
+    recent = seconds[-_RECENT:]
+    rest = f", about {_duration((count - place) * sum(recent) / len(recent))} left" if recent else ""
+    return f" ({place + 1} of {count}, {place / count:.0%} done{rest})"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def _totals(nights: Sequence[date], seconds: float, settings: Settings) -> str:
+    if not nights:
+        return "nothing was left to run"
+    rows = _lake(settings).scan("ledger", nights).select(pl.all().exclude("night").sum()).collect().row(0, named=True)
+    counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
+    return f"{len(nights)} nights in {_duration(seconds)}, {seconds / len(nights):.1f} s each; rows: {counts}"
+
+
+def _lake(settings: Settings) -> Lake:
+    return Lake(root=str(settings.beside(settings.lake.path)))
