@@ -424,7 +424,11 @@ def test_a_mistake_is_answered_with_the_thing_and_the_remedy(
         named |= request.getfixturevalue("places")
     if "s3://" in asked or "{store}" in asked:
         named["store"] = request.getfixturevalue("object_store")
-    environment = {"DAGSTER_HOME": str(home), "CHURN__MLFLOW__TRACKING_URI": f"sqlite:///{home}/mlflow.db"}
+    environment = {
+        "DAGSTER_HOME": str(home),
+        "CHURN__NETWORK__RETRIES": "0",
+        "CHURN__MLFLOW__TRACKING_URI": f"sqlite:///{home}/mlflow.db",
+    }
     # The command points Dagster at the settings and goes to the project's root: undone after the test.
     monkeypatch.setenv("CHURN_CONFIG", "")
     monkeypatch.chdir(ROOT)
