@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # The stock page loads styles, scripts and pictures from seven hosts. Its sections are kept, its frame is not.
 _STYLE = """
@@ -57,25 +61,33 @@ def write_page(root: Path, table: str, night: date, *, result: Any, findings: Se
     """
     from great_expectations.core.run_identifier import RunIdentifier
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view.view import DefaultJinjaPageView
-    from jinja2 import ChoiceLoader, DictLoader
 
-    view = DefaultJinjaPageView()
-    stock = [view.env.loader] if view.env.loader else []
-    view.env.loader = ChoiceLoader([DictLoader({"page.html": _PAGE, "index.html": _INDEX}), *stock])
+    templates = _templates()
     result.meta["run_id"] = RunIdentifier(run_name=str(night))
     # The overview tells of versions and run identifiers; the findings stand in its place.
     sections = ValidationResultsPageRenderer().render(result).to_json_dict()["sections"][1:]
     page = page_of(root, table, night)
     page.parent.mkdir(parents=True, exist_ok=True)
     words: Mapping[str, Any] = {"table": table, "night": night, "findings": findings, "style": _STYLE}
-    _write(page, view.env.get_template("page.html").render(sections=sections, **words))
+    _write(page, templates.get_template("page.html").render(sections=sections, **words))
     tables = {
         folder.name: sorted((file.stem for file in folder.glob("*.html")), reverse=True)
         for folder in sorted(root.iterdir())
         if folder.is_dir()
     }
-    _write(root / "index.html", view.env.get_template("index.html").render(tables=tables, style=_STYLE))
+    _write(root / "index.html", templates.get_template("index.html").render(tables=tables, style=_STYLE))
+
+
+@cache
+def _templates() -> "Environment":
+    # Compiling them takes longer than filling them in: once per process, not three times a night.
+    from great_expectations.render.view.view import DefaultJinjaPageView
+    from jinja2 import ChoiceLoader, DictLoader
+
+    pages: Environment = DefaultJinjaPageView().env
+    stock = [pages.loader] if pages.loader else []
+    pages.loader = ChoiceLoader([DictLoader({"page.html": _PAGE, "index.html": _INDEX}), *stock])
+    return pages
 
 
 def _write(page: Path, text: str) -> None:

@@ -64,6 +64,8 @@ def serve(settings: Settings, port: int) -> int:
     environment = os.environ | {
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # MLflow 3.17 beside a newer Starlette; nobody who reads the log can do anything about it.
+        "PYTHONWARNINGS": "ignore:starlette.middleware.wsgi is deprecated",
     }
     # Sessions of their own: a server's workers end with it.
     running = {

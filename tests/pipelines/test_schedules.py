@@ -94,6 +94,14 @@ def test_the_schedule_follows_the_settings(tmp_path):
     assert loud.default_status == dg.DefaultScheduleStatus.RUNNING
 
 
+def test_every_table_is_overdue_when_no_run_has_stored_it_for_so_long(tmp_path):
+    (tmp_path / "churn.toml").write_text(SOURCE + "[schedule]\nfresh_hours = 50\n", encoding="utf-8")
+    specs = definitions(load_settings(tmp_path / "churn.toml")).resolve_all_asset_specs()
+    assert len(specs) > 10
+    wanted = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=50))
+    assert [spec.key for spec in specs if spec.freshness_policy != wanted] == []
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
