@@ -1,6 +1,6 @@
 """What arrived tonight, taken in once."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,19 @@ def refuse_unfinished(night: date, definition: ChurnDefinition) -> None:
         )
 
 
+def refuse_half_nights(lake: Lake, passed: Collection[date]) -> None:
+    """Refuse to go on after a night that stopped between its rows and their sums: nobody would learn of them.
+
+    Raises:
+        DeliveryError: Names the first such night.
+    """
+    if half := sorted(set(passed) - set(lake.nights("customer_days"))):
+        raise DeliveryError(
+            f"night {half[0]} took in its rows and stopped before they were added up. Run it again first: "
+            f"churn run --night {half[0]}"
+        )
+
+
 @dg.multi_asset(
     outs={name: dg.AssetOut(kinds={"polars"}) for name in ("deliveries", "delivery_notes", "raw_transactions")},
     ins={"earlier": dg.AssetIn("deliveries", partition_mapping=BEFORE_TONIGHT)},
@@ -94,6 +107,7 @@ def arrivals(
             f"night {night} was missed, and night {passed[-1]} has taken its rows since: nothing is left to ingest. "
             f"To have the nights one by one, remove the lake and run `churn nights {night}..{passed[-1]}`."
         )
+    refuse_half_nights(lake, passed)
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))

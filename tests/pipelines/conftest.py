@@ -28,6 +28,7 @@ class Ingestion:
             dg.define_asset_job("ingestion", selection=INGESTION),
             # The gate takes more than half of a small night.
             dg.define_asset_job("ungated", selection=INGESTION - GATE),
+            dg.define_asset_job("half", selection=INGESTION - GATE - dg.AssetSelection.assets("customer_days")),
         ]
         self.parts = dg.Definitions(
             assets=whole.assets,
@@ -37,12 +38,11 @@ class Ingestion:
             executor=whole.executor,
         )
 
-    def run(self, night: date, *, gated: bool = True, tags: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:
-        return self.parts.resolve_job_def("ingestion" if gated else "ungated").execute_in_process(
+    def run(self, night: date, job: str = "ingestion") -> dg.ExecuteInProcessResult:
+        return self.parts.resolve_job_def(job).execute_in_process(
             partition_key=f"{night}",
             instance=self.instance,
             raise_on_error=False,
-            tags=tags,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
 

@@ -227,12 +227,12 @@ def follow(shop, steps):
         older = shop.digests()
         if what == "again" and naive.nights:
             night = sorted(naive.nights)[first % len(naive.nights)]
-            assert shop.run(night, gated=False).success
+            assert shop.run(night, "ungated").success
             assert shop.digests() == older
             continue
         night = last + timedelta(days=first if what == "run" else 1)
         expected, blocked = naive.expect(night), naive.is_blocked(night)
-        result = shop.run(night, gated=blocked)
+        result = shop.run(night, "ingestion" if blocked else "ungated")
         assert result.success is not blocked
         if blocked:
             assert not (shop.folder / "lake" / "transactions" / f"night={night}").exists()
@@ -274,8 +274,22 @@ def test_nights_that_cannot_hold_tonights_lines_are_not_opened(tmp_path, ingesti
             for table in ("transactions", "quarantine"):
                 (shop.folder / "lake" / table / f"night={nights[0]}" / "data.parquet").write_bytes(b"not to be read")
             write(shop.folder, "overlap.csv", [(*tonight[0][:1], moment(day - 2, "12:00:00"), *line[2:]), *tonight])
-        assert shop.run(night, gated=False).success
+        assert shop.run(night, "ungated").success
     assert shop.table("ledger", nights[4])["known"].item() == 3
+
+
+def test_a_night_that_stopped_half_way_is_run_again_before_any_other(tmp_path, ingestion):
+    """Its rows were taken in and would come no more, and no sum of customer and day would ever hold them."""
+    shop = ingestion(tmp_path / "shop", SETTINGS)
+    write(shop.folder, "a.csv", [TEA, *HISTORY])
+    night = START + timedelta(days=1)
+    assert shop.run(night, "half").success
+    stopped = shop.run(night + timedelta(days=1), "ungated")
+    assert not stopped.success
+    assert f"Run it again first: churn run --night {night}" in str(stopped.all_events)
+    for each in (night, night + timedelta(days=1)):
+        assert shop.run(each, "ungated").success
+    assert shop.table("customer_days")["lines"].sum() == 2
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2025, 3, 30), 23), (date(2025, 10, 26), 25)])
@@ -300,7 +314,7 @@ def test_a_night_of_23_or_25_hours_loses_nothing(tmp_path, ingestion, day, hours
     zoned = [(first + timedelta(minutes=15 * n)).isoformat() for n in range(hours * 4)]
     write(shop.folder, "1.csv", [("bob", each, f"o{place}", "tea", "1", "1") for place, each in enumerate(zoned)])
     for night in days:
-        assert shop.run(night, gated=False).success
+        assert shop.run(night, "ungated").success
         ledger = shop.table("ledger", night).row(0, named=True)
         assert (ledger["valid"], ledger["known"]) == (len(clocks) + (night == day) * hours * 4, 0)
         assert shop.table("transactions", night)["day"].unique().to_list() == [night]

@@ -26,7 +26,7 @@ def ledger(tmp_path_factory, ingestion):
         pytest.skip(f"{LEDGER} is not there")
     shop = ingestion(tmp_path_factory.mktemp("ledger") / "shop", LEDGER_SETTINGS)
     for night in LEDGER_NIGHTS:
-        assert shop.run(night, gated=night == LEDGER_NIGHTS[-1]).success
+        assert shop.run(night, "ingestion" if night == LEDGER_NIGHTS[-1] else "ungated").success
     return shop
 
 
