@@ -250,13 +250,16 @@ def load_settings(path: Path | None = None) -> Settings:
             if key in table.get(section, {}):
                 variable = f"CHURN__{section}__{key}".upper()
                 raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
-        return Settings(**table, file=file.resolve())
+        settings = Settings(**table, file=file.resolve())
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from None
     except ValidationError as error:
         raise SettingsError("\n".join(f"{file}: {_sentence(dict(item))}" for item in error.errors())) from None
+    if settings.schedule.on_arrival and settings.source.kind == "database":
+        raise SettingsError(f"{file}: schedule.on_arrival watches files, not a database: set schedule.enabled instead.")
+    return settings
 
 
 def _sentence(error: dict[str, Any]) -> str:
