@@ -28,9 +28,12 @@ def tell(failure: Failure, alerts: Alerts, warn: Callable[[str], object]) -> Non
             send()
         except HTTPError as error:
             warn(f"the alert was not sent by {name}: it answers {error.code} {error.reason}")
-        except (URLError, OSError, ssl.SSLError, smtplib.SMTPException) as error:
-            reason = error.reason if isinstance(error, URLError) else error
-            warn(f"the alert was not sent by {name}: {reason}")
+        except (OSError, smtplib.SMTPException) as error:
+            warn(f"the alert was not sent by {name}: {error.reason if isinstance(error, URLError) else error}")
+        except (
+            Exception
+        ) as error:  # the failure of the run is the news; the text may repeat the address
+            warn(f"the alert was not sent by {name}: {type(error).__name__}")
 
 
 def _channels(failure: Failure, alerts: Alerts) -> Iterator[tuple[str, Callable[[], None]]]:

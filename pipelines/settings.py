@@ -277,7 +277,7 @@ def load_settings(path: Path | None = None) -> Settings:
             if isinstance(given, dict) and key in given:
                 variable = f"CHURN__{section}__{key}".upper()
                 raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
-        return Settings(**table, file=file.resolve())
+        settings = Settings(**table, file=file.resolve())
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
     except OSError as error:
@@ -290,6 +290,9 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
     except ValidationError as error:
         raise SettingsError("\n".join(f"{file}: {_sentence(dict(item))}" for item in error.errors())) from None
+    if settings.schedule.on_arrival and settings.source.kind == "database":
+        raise SettingsError(f"{file}: schedule.on_arrival watches files, not a database: set schedule.enabled instead.")
+    return settings
 
 
 def _sentence(error: dict[str, Any]) -> str:

@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dagster as dg
 import pytest
 
-from pipelines.alerts import TOLD_TAG
+from pipelines.alerts import TOLD_TAG, tell
 from pipelines.definitions import definitions
-from pipelines.failures import failure_of
+from pipelines.failures import Failure, failure_of
 from pipelines.runs import run_job
 from pipelines.settings import load_settings
 
@@ -195,6 +195,14 @@ def test_that_nobody_could_be_told_does_not_hide_the_failure(shop, chat, capsys)
     assert "the alert was not sent by the webhook of CHURN__ALERTS__WEBHOOK: it answers 500" in said
     assert f"the alert was not sent by e-mail over 127.0.0.1:{port}: " in said
     assert chat.url not in said
+
+
+def test_an_address_that_cannot_be_used_is_a_warning_that_does_not_repeat_it(shop, monkeypatch):
+    monkeypatch.setenv("CHURN__ALERTS__WEBHOOK", "http://[word/services")
+    warnings: list[str] = []
+    failure = Failure("1", "nightly", f"{NIGHT}", ("it broke",), delivered=False)
+    tell(failure, load_settings(shop / "churn.toml").alerts, warnings.append)
+    assert warnings == ["the alert was not sent by the webhook of CHURN__ALERTS__WEBHOOK: ValueError"]
 
 
 def test_a_password_is_not_sent_in_the_open(shop, post_office, monkeypatch, capsys):

@@ -122,6 +122,16 @@ def test_a_mistake_about_operation_is_named(tmp_path, text, sentence):
     assert sentence in str(error.value)
 
 
+def test_arrival_is_not_asked_of_a_database(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHURN__SOURCE__URL", "postgresql://localhost/shop")
+    text = SOURCE.replace('path = "landing"', 'kind = "database"\ntable = "orders"') + "[schedule]\non_arrival = true\n"
+    (tmp_path / "churn.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(
+        SettingsError, match=r"schedule\.on_arrival watches files, not a database: set schedule\.enabled"
+    ):
+        load_settings(tmp_path / "churn.toml")
+
+
 def test_a_webhook_that_is_no_address_is_refused_without_repeating_it(tmp_path, monkeypatch):
     monkeypatch.setenv("CHURN__ALERTS__WEBHOOK", "hooks.example/T0/secret")
     with pytest.raises(SettingsError, match="CHURN__ALERTS__WEBHOOK is no web address") as error:
