@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.features import customer_days
 from assets.files import FileSource
 from assets.ingestion import arrivals
 from assets.lake import Lake
@@ -27,7 +28,7 @@ NEXT = NIGHT + timedelta(days=1)
 
 
 class Desk:
-    """A folder in which deliveries land and nights are taken in, up to the account of their rows."""
+    """A folder in which deliveries land and nights are taken in, up to the sums of their rows."""
 
     def __init__(self, folder: Path) -> None:
         self.landing, self.scratch = folder / "landing", folder / "scratch"
@@ -40,7 +41,7 @@ class Desk:
 
     def take(self, night: date, timezone: str = "Europe/Berlin", **source: Any) -> dg.ExecuteInProcessResult:
         result = dg.materialize(
-            [arrivals, parted_rows],
+            [arrivals, parted_rows, customer_days],
             partition_key=str(night),
             resources={
                 "io_manager": self.lake,
