@@ -95,4 +95,5 @@ def _read(
         "identity": ", ".join(sorted(source.identity)),
         "size": file.size,
     }
-    return Arrival(notes, line | pl.concat(counts, how="horizontal").row(0, named=True), tonight)
+    line |= pl.concat(counts, how="horizontal").row(0, named=True)
+    return Arrival(notes, line, tonight if line["due"] else None)

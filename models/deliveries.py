@@ -43,7 +43,7 @@ class Arrival:
     Attributes:
         notes: What is worth saying about it.
         line: Its line in the manifest; None where the file was skipped.
-        rows: Its due rows, canonical and numbered.
+        rows: Its due rows, canonical and numbered; None where a file has none.
     """
 
     notes: Sequence[Note]

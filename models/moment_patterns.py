@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.mapping import ColumnMapping, Reading, canonical
+from models.mapping import ColumnMapping, DeliveryError, Reading, canonical
 from models.moments import moment_format
 
 # Patterns that a file is not searched for by itself; where one fits, it has to stand in the settings.
@@ -78,6 +78,10 @@ def moments(values: pl.DataFrame, dtypes: list[pl.DataType]) -> Moments:
 def _read(values: pl.Series, pattern: str | None) -> int:
     frame = pl.LazyFrame({"who": values, "value": values})
     column = ColumnMapping(customer_id=("who",), timestamp=("value",))
-    read = canonical(frame, column, Reading(timestamp_format=pattern), timezone="UTC", file="")
+    try:
+        read = canonical(frame, column, Reading(timestamp_format=pattern), timezone="UTC", file="")
+    except DeliveryError:
+        # Numbers, and no moments.
+        return 0
     year = pl.col("timestamp").dt.year()
     return int(read.select(year.is_between(1970, 2100).sum()).collect().item())

@@ -14,6 +14,7 @@ from assets.features import customer_days
 from assets.files import FileSource
 from assets.ingestion import arrivals
 from assets.lake import Lake
+from assets.network import Network
 from assets.transactions import parted_rows
 from models.definition import ChurnDefinition
 from models.mapping import ColumnMapping
@@ -48,6 +49,7 @@ class Desk:
                 "lake": self.lake,
                 "source": FileSource(str(self.landing), COLUMNS, **source),
                 "scratch": self.scratch,
+                "network": Network(),
                 "columns": COLUMNS,
                 "churn": ChurnDefinition(timezone=timezone),
                 "rules": ValidationRules(return_pattern="^C"),
