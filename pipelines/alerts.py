@@ -30,9 +30,7 @@ def tell(failure: Failure, alerts: Alerts, warn: Callable[[str], object]) -> Non
             warn(f"the alert was not sent by {name}: it answers {error.code} {error.reason}")
         except (OSError, smtplib.SMTPException) as error:
             warn(f"the alert was not sent by {name}: {error.reason if isinstance(error, URLError) else error}")
-        except (
-            Exception
-        ) as error:  # the failure of the run is the news; the text may repeat the address
+        except Exception as error:  # the failure of the run is the news; the text may repeat the address
             warn(f"the alert was not sent by {name}: {type(error).__name__}")
 
 
