@@ -16,6 +16,7 @@ from obstore.store import from_url
 
 from assets.crm import Crm
 from assets.crm_postgresql import PostgresqlStore
+from assets.ingestion import arrivals
 from assets.network import AwayError
 from assets.object_store import fetch, objects
 from assets.postgresql import connected
@@ -116,11 +117,14 @@ def ingest(tmp_path, monkeypatch, *, url: str, schema: str, retries: int) -> dg.
     file = tmp_path / "churn.toml"
     file.write_text(SETTINGS.format(schema=schema, retries=retries), encoding="utf-8")
     job = definitions(load_settings(file)).resolve_job_def("nightly")
-    chosen = [dg.AssetKey("deliveries"), dg.AssetKey("raw_transactions")]
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(
-            partition_key=f"{NIGHT}", instance=instance, asset_selection=chosen, raise_on_error=False, run_config=quiet
+            partition_key=f"{NIGHT}",
+            instance=instance,
+            asset_selection=list(arrivals.keys),
+            raise_on_error=False,
+            run_config=quiet,
         )
 
 
