@@ -10,9 +10,14 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import dagster as dg
+import polars as pl
 import pytest
 from obstore.store import from_url
 
+from assets.crm import Crm
+from assets.crm_postgresql import PostgresqlStore
+from assets.ingestion import arrivals
+from assets.network import AwayError
 from assets.object_store import fetch, objects
 from assets.postgresql import connected
 from models.mapping import DeliveryError
@@ -112,11 +117,14 @@ def ingest(tmp_path, monkeypatch, *, url: str, schema: str, retries: int) -> dg.
     file = tmp_path / "churn.toml"
     file.write_text(SETTINGS.format(schema=schema, retries=retries), encoding="utf-8")
     job = definitions(load_settings(file)).resolve_job_def("nightly")
-    chosen = [dg.AssetKey("deliveries"), dg.AssetKey("raw_transactions")]
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         return job.execute_in_process(
-            partition_key=f"{NIGHT}", instance=instance, asset_selection=chosen, raise_on_error=False, run_config=quiet
+            partition_key=f"{NIGHT}",
+            instance=instance,
+            asset_selection=list(arrivals.keys),
+            raise_on_error=False,
+            run_config=quiet,
         )
 
 
@@ -153,6 +161,32 @@ def test_what_a_server_refuses_is_not_asked_for_again(tmp_path, monkeypatch, pos
     result = ingest(tmp_path, monkeypatch, url=wrong, schema=schema, retries=3)
     assert (result.success, retried(result)) == (False, 0)
     assert 'database "nowhere" does not exist' in sentence(result)
+
+
+def test_a_crm_that_hangs_up_is_away_and_takes_the_next_try(postgres_socket, schema):
+    with Flaky(postgres_socket, failures=1) as server:
+        where = f"127.0.0.1:{server.port}/postgres?sslmode=disable&gssencmode=disable"
+        crm = Crm(database=f"postgresql://postgres@{where}&options=-csearch_path%3D{schema}")
+        with pytest.raises(AwayError, match="in CHURN__CRM__DATABASE"):
+            crm.read()
+        assert crm.read().is_empty()
+
+
+def test_a_crm_that_breaks_off_amid_a_publication_keeps_nothing_of_it(postgres_url, schema):
+    def publish() -> None:
+        with PostgresqlStore.transaction(postgres_url) as store:
+            store.execute(f'CREATE TABLE "{schema}".half (night date)')
+            pid = store.read("SELECT pg_backend_pid() AS pid", {"pid": pl.Int32()}).item()
+            with connected(postgres_url, "URL") as other:
+                other.execute(f"SELECT pg_terminate_backend({pid}, 10000)")
+                other.fetchall()
+            store.execute("SELECT 1")
+
+    with pytest.raises(AwayError, match=r"the database of CHURN__CRM__DATABASE broke off: .*terminating connection"):
+        publish()
+    with connected(postgres_url, "URL") as cursor:
+        cursor.execute(f"SELECT to_regclass('{schema}.half')::text")
+        assert cursor.fetchall() == [(None,)]
 
 
 def test_an_object_store_that_is_overloaded_is_asked_again(tmp_path, monkeypatch, object_store):
