@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.nights import as_night
 from models.customer_days import CustomerDay
+from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
 from models.scores import ChurnScore
 from models.segments import AtRiskSegment
@@ -23,6 +24,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "quarantine": Quarantine,
     "ledger": Ledger,
     "customer_days": CustomerDay,
+    "customer_items": CustomerItem,
     "churn_scores": ChurnScore,
     "at_risk_segments": AtRiskSegment,
     "settled_outcomes": SettledOutcome,

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import dagster as dg
 
 from assets.crm import Crm
-from assets.features import customer_days, customer_features
+from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
 from assets.lake import Lake
 from assets.retention import at_risk_segments, crm_delivery
@@ -90,6 +90,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             arrivals,
             parted_rows,
             customer_days,
+            customer_items,
             customer_features,
             churn_model,
             churn_scores,

@@ -27,6 +27,7 @@ timestamp = "timestamp"
 transaction_id = "transaction_id"
 quantity = "quantity"
 amount = "amount"
+category = "category"
 [churn]
 horizon_days = 30
 active_days = 120
@@ -42,7 +43,8 @@ currency = "EUR"
 @pytest.fixture(scope="module")
 def sales() -> pl.DataFrame:
     """What a shop of 1,500 customers sold in fourteen months."""
-    return transactions(customers(1500, seed=1), first_day=FIRST_DAY, days=DAYS, seed=1)
+    rows = transactions(customers(1500, seed=1), first_day=FIRST_DAY, days=DAYS, seed=1)
+    return rows.with_columns(category=pl.format("range {}", pl.col("quantity") % 3))
 
 
 class Shop:
@@ -125,7 +127,8 @@ def test_a_night_knows_nothing_of_the_days_after_it(tmp_path, early, sales):
     blind = Shop(tmp_path / "blind")
     blind.deliver("history.csv", sales.filter(pl.col("timestamp").dt.date() <= EARLY))
     green(blind.run(EARLY))
-    for table in ("transactions", "customer_days", "customer_features", "churn_scores", "at_risk_segments"):
+    sums = "customer_days", "customer_items"
+    for table in ("transactions", *sums, "customer_features", "churn_scores", "at_risk_segments"):
         assert blind.table(table, EARLY).equals(early.table(table, EARLY)), table
 
 
