@@ -9,6 +9,9 @@ from models.customer_items import customer_items as lines_per_item
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe, features
 
+TABLES = ("customer_days", "customer_items", "customer_facts")
+"""What features are made from: everything that had arrived by the end of the night."""
+
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
 def customer_days(transactions: pl.LazyFrame) -> pl.LazyFrame:
@@ -24,7 +27,7 @@ def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in ("customer_days", "customer_items")},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in TABLES},
     group_name="features",
     kinds={"polars"},
 )
@@ -34,6 +37,7 @@ def customer_features(
     feature_recipe: dg.ResourceParam[FeatureRecipe],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
+    customer_facts: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """One row per active customer of the night."""
     night = as_night(context.partition_key)
@@ -44,4 +48,5 @@ def customer_features(
         recipe=feature_recipe,
         horizon_days=churn.horizon_days,
         items=customer_items,
+        facts=customer_facts,
     )

@@ -12,6 +12,7 @@ from assets.nights import as_night
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
+from models.facts import Fact
 from models.scores import ChurnScore
 from models.segments import AtRiskSegment
 from models.settlement import Performance, SettledOutcome
@@ -25,6 +26,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "ledger": Ledger,
     "customer_days": CustomerDay,
     "customer_items": CustomerItem,
+    "customer_facts": Fact,
     "churn_scores": ChurnScore,
     "at_risk_segments": AtRiskSegment,
     "settled_outcomes": SettledOutcome,

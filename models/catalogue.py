@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from models.facts import Told
 from models.formulas import FAMILIES, Scope
 
 UNPROVEN = ("first_purchase", "products", "weekdays")
@@ -63,14 +64,15 @@ class Feature:
         return set(self.value.meta.root_names())
 
 
-def catalogue(recipe: FeatureRecipe, horizon_days: int | None = None) -> list[Feature]:
+def catalogue(recipe: FeatureRecipe, horizon_days: int | None = None, inputs: tuple[Told, ...] = ()) -> list[Feature]:
     """The features of a recipe, in the order of their columns.
 
     Args:
         recipe: Families, windows, lookback.
         horizon_days: Length of the outcome window; without it the features that need one are left out.
+        inputs: Optional inputs of which something is on record.
     """
-    scope = Scope(recipe.windows, recipe.lookback_days, horizon_days)
+    scope = Scope(recipe.windows, recipe.lookback_days, horizon_days, inputs)
     return [
         Feature(name, family, meaning, value)
         for family, formulas in FAMILIES.items()

@@ -77,7 +77,13 @@ def is_due(night: date, trained_as_of: date, recipe: TrainingRecipe) -> bool:
 
 
 def challenge(
-    days: pl.LazyFrame, night: date, question: Question, champion: Scorer | None, *, items: pl.LazyFrame | None = None
+    days: pl.LazyFrame,
+    night: date,
+    question: Question,
+    champion: Scorer | None,
+    *,
+    items: pl.LazyFrame | None = None,
+    facts: pl.LazyFrame | None = None,
 ) -> Challenge:
     """Train as of the newest ripe night, judge on it, then train as of tonight.
 
@@ -90,6 +96,7 @@ def challenge(
         question: What is asked.
         champion: The judged scorer of whoever serves; None if nobody does.
         items: ``customer_items`` as known on the night.
+        facts: ``customer_facts`` as known on the night.
     """
     churn, horizon = question.churn, question.churn.horizon_days
     newest = night - timedelta(days=horizon)
@@ -101,7 +108,13 @@ def challenge(
     }
     nights = sorted({newest, *wanted[newest], *wanted[night]})
     known = features(
-        days, nights, active_days=churn.active_days, recipe=question.features, horizon_days=horizon, items=items
+        days,
+        nights,
+        active_days=churn.active_days,
+        recipe=question.features,
+        horizon_days=horizon,
+        items=items,
+        facts=facts,
     )
     outcomes = labels(days, nights, horizon)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()

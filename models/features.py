@@ -11,6 +11,7 @@ from polars.io.plugins import register_io_source
 
 from models.catalogue import Feature, FeatureRecipe, catalogue
 from models.customer_items import TRAITS, carried
+from models.facts import records, told
 from models.formulas import YEAR
 from models.history import MEASURES, blocks, measured
 from models.population import Returns, returns, with_population
@@ -35,6 +36,7 @@ def features(
     held: Mapping[str, pl.DataType] | None = None,
     context: Mapping[date, Returns] | None = None,
     items: pl.LazyFrame | None = None,
+    facts: pl.LazyFrame | None = None,
     priors: Mapping[tuple[date, str, str], Prior] | None = None,
 ) -> pl.LazyFrame:
     """Features of the active customers as of each night.
@@ -55,8 +57,9 @@ def features(
             for a horizon below a year, of 365 - horizon_days before it; counted in the days when not given.
             Buckets of customers take those of the whole table.
         items: `customer_items`; without them the features on products, categories and channels are left out.
-        priors: `models.priors.prior` by night, trait and ``main`` or ``first``, counted in the items when not
-            given. Buckets of customers take those of the whole tables.
+        facts: `customer_facts`, the rows of optional inputs; without them their features are left out.
+        priors: `models.priors.prior` by night, trait and ``main`` or ``first``, and `Records.prior` by night, input
+            and ``last``, counted when not given. Buckets of customers take those of the whole tables.
 
     Returns:
         night, customer_id and Float32 columns (no NaN, no infinity; unknown is null), sorted by night
@@ -76,7 +79,8 @@ def features(
     if held is None:
         held = measured(days.filter(pl.col("day") > after, pl.col("day") <= until))
         held |= {} if items is None else carried(items.filter(pl.col("day") <= until))
-    chosen = [feature for feature in catalogue(recipe, horizon_days) if _computable(feature, held)]
+    inputs = () if facts is None else told(facts.filter(pl.col("day") <= until))
+    chosen = [feature for feature in catalogue(recipe, horizon_days, inputs) if _computable(feature, held)]
     reach = Reach(active_days, recipe.lookback_days, horizon)
 
     def night_by_night(
@@ -90,6 +94,9 @@ def features(
         packed = blocks(days, after=after, until=until, measures=read)
         orders = [by_length(block) for block in packed] if _is_wanted("gap", names) else repeat(None)
         beside = stock(items, packed, names, reach, nights=nights, priors=priors)
+        asked = [each for each in inputs if any(name.startswith(f"input@{each.name}@") for name in names)]
+        windows = recipe.windows[-3:]
+        ledger = records(facts, asked, packed, reach, windows=windows, until=until, priors=priors)
 
         def came_back(until: date) -> Returns:
             return context[until] if context is not None else returns(packed, until, active_days, horizon)
@@ -97,12 +104,13 @@ def features(
         for night in nights:
             now = came_back(night) if POPULATION & names else None
             year_ago = came_back(night - timedelta(days=YEAR - horizon)) if "season_share" in names else None
-            shares = beside.shares(night)
+            shares, recorded = beside.shares(night), ledger.tonight(night)
             for number, (block, order) in enumerate(zip(packed, orders, strict=False)):
                 rows = snapshot(block, night, reach, names, order)
                 if now is not None:
                     rows = with_population(rows, now, year_ago, frequency=f"purchase_days:{active_days}")
                 rows = beside.joined(rows, number, night, shares)
+                rows = rows.join(recorded, on="customer_id", how="left", maintain_order="left") if asked else rows
                 rows = rows.select(*KEY, *(feature.value.cast(pl.Float32).alias(feature.name) for feature in wanted))
                 rows = rows if columns is None else rows.select(columns)
                 rows = (rows if predicate is None else rows.filter(predicate)).slice(0, limit)

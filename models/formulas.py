@@ -12,6 +12,7 @@ import polars as pl
 
 from models.customer_days import UNIT
 from models.customer_items import TRAITS
+from models.facts import Told
 
 OWN = 2
 """How many of the customer's own breaks the customers in the same position weigh as much as."""
@@ -29,11 +30,13 @@ class Scope:
         windows: Lengths of windows in days.
         lookback_days: How far back a night looks.
         horizon_days: Length of the outcome window; formulas that need it are left out without it.
+        inputs: Optional inputs of which something is on record.
     """
 
     windows: tuple[int, ...]
     lookback_days: int
     horizon_days: int | None
+    inputs: tuple[Told, ...] = ()
 
 
 def total(measure: str, days: int) -> pl.Expr:
@@ -180,6 +183,26 @@ def _priors(scope: Scope) -> Formulas:
             yield f"{which}_{trait}_return_share", meaning, pl.col(f"{trait}.{which}_share")
 
 
+def _inputs(scope: Scope) -> Formulas:
+    for each in scope.inputs:
+        of, name = f"input@{each.name}", f"input_{each.name}"
+        if each.kind == "events":
+            for days in scope.windows[-3:]:
+                counted = f"rows of the input {each.name} in the last {days} days"
+                yield f"{name}_count_{days}d", counted, pl.col(f"{of}@count@{days}").fill_null(0)
+            yield f"{name}_days", f"days since the last row of the input {each.name}", pl.col(f"{of}@age")
+        if each.has_value:
+            yield f"{name}_value", f"last known value of the input {each.name}", pl.col(f"{of}@value")
+        if each.has_value and each.kind == "events":
+            yield f"{name}_mean_value", f"mean value of the input {each.name}", pl.col(f"{of}@mean")
+        if each.has_text and scope.horizon_days is not None:
+            alike = (
+                f"share who bought within the {scope.horizon_days} days up to the night, of customers whose last text "
+                f"of the input {each.name} was the same when these began"
+            )
+            yield f"{name}_return_share", alike, pl.col(f"{of}@share")
+
+
 def _season(scope: Scope) -> Formulas:
     yield "winter_season", "how near the night is to New Year (1) or to the middle of the year (-1)", pl.col("winter")
     yield "spring_season", "how near the night is to the start of April (1) or of October (-1)", pl.col("spring")
@@ -231,6 +254,7 @@ FAMILIES: dict[str, Callable[[Scope], Formulas]] = {
     "season": _season,
     "population": _population,
     "priors": _priors,
+    "inputs": _inputs,
     "weekdays": _weekdays,
 }
 """All families; features stand in this order."""

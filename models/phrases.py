@@ -50,6 +50,7 @@ GROUPS = (
     Group(rf"(lines|quantity|spend){_HABIT}", (("small_baskets", None),)),
     Group(rf"(returns|refunds){_HABIT}", (("more_returns", pl.col("returns_share") > 0), ("no_returns", None))),
     Group(rf"discount{_HABIT}", (("discount_only", pl.col("discount_share") > 0), ("no_discounts", None))),
+    Group(r"input_\w+", (("on_record", None),)),
     Group(r"product\w+", (("product_range", None),)),
     Group(r"(categories|category_)\w*", (("category_range", None),)),
     Group(
@@ -90,6 +91,7 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "no_returns": ("Has never sent anything back, unlike many who stay",),
         "discount_only": ("Buys at a discount, {discount_share:%} % on average",),
         "no_discounts": ("Has not had a discount yet",),
+        "on_record": ("What else is on record is like that of customers who did not come back",),
         "product_range": ("Different products bought so far: {products}", "Buys like customers with a narrow range"),
         "category_range": (
             "{category_main_share:%} % of the items come from one category",
@@ -144,6 +146,7 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "no_returns": ("Hat noch nie etwas zurückgeschickt, anders als viele, die bleiben",),
         "discount_only": ("Kauft mit Rabatt, im Mittel {discount_share:%} %",),
         "no_discounts": ("Hatte noch keinen Rabatt",),
+        "on_record": ("Was sonst vermerkt ist, gleicht dem von Kunden, die nicht wiederkamen",),
         "product_range": (
             "Verschiedene Produkte bisher: {products}",
             "Kauft wie Kunden mit schmalem Sortiment",

@@ -9,6 +9,7 @@ import dagster as dg
 from assets.crm import Crm
 from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
+from assets.inputs import customer_facts
 from assets.lake import Lake
 from assets.retention import at_risk_segments, crm_delivery
 from assets.retention_report import Reports, retention_report
@@ -47,6 +48,7 @@ def resources(settings: Settings) -> dict[str, object]:
         "io_manager": lake,
         "lake": lake,
         "source": settings.transactions(),
+        "inputs": settings.optional_inputs(),
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
@@ -91,6 +93,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             parted_rows,
             customer_days,
             customer_items,
+            customer_facts,
             customer_features,
             churn_model,
             churn_scores,
