@@ -5,8 +5,12 @@ import polars as pl
 
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from models.customer_days import customer_days as sums_per_day
+from models.customer_items import customer_items as lines_per_item
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe, features
+
+TABLES = ("customer_days", "customer_items", "customer_facts")
+"""What features are made from: everything that had arrived by the end of the night."""
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
@@ -15,9 +19,15 @@ def customer_days(transactions: pl.LazyFrame) -> pl.LazyFrame:
     return sums_per_day(transactions)
 
 
+@dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
+def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
+    """Purchase lines per customer, event day and product, category or channel over the rows that arrived tonight."""
+    return lines_per_item(transactions)
+
+
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={"customer_days": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in TABLES},
     group_name="features",
     kinds={"polars"},
 )
@@ -26,6 +36,8 @@ def customer_features(
     churn: dg.ResourceParam[ChurnDefinition],
     feature_recipe: dg.ResourceParam[FeatureRecipe],
     customer_days: pl.LazyFrame,
+    customer_items: pl.LazyFrame,
+    customer_facts: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """One row per active customer of the night."""
     night = as_night(context.partition_key)
@@ -35,4 +47,6 @@ def customer_features(
         active_days=churn.active_days,
         recipe=feature_recipe,
         horizon_days=churn.horizon_days,
+        items=customer_items,
+        facts=customer_facts,
     )

@@ -10,9 +10,11 @@ import polars as pl
 
 from assets.nights import as_night
 from models.customer_days import CustomerDay
+from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
 from models.delivery_notes import DeliveryNote
 from models.drift import Drift
+from models.facts import Fact
 from models.scores import ChurnScore
 from models.segments import AtRiskSegment
 from models.settlement import Performance, SettledOutcome
@@ -26,6 +28,8 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "quarantine": Quarantine,
     "ledger": Ledger,
     "customer_days": CustomerDay,
+    "customer_items": CustomerItem,
+    "customer_facts": Fact,
     "churn_scores": ChurnScore,
     "at_risk_segments": AtRiskSegment,
     "model_drift": Drift,

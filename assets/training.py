@@ -11,6 +11,7 @@ from typing import Literal
 import dagster as dg
 import polars as pl
 
+from assets.features import TABLES
 from assets.figures import training_figures
 from assets.lake import Lake
 from assets.model_card import TrainingRecord
@@ -38,7 +39,7 @@ class Training(dg.Config):
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={"customer_days": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in TABLES},
     deps=["customer_features"],
     pool="training",
     group_name="training",
@@ -52,6 +53,8 @@ def churn_model(
     question: dg.ResourceParam[Question],
     drift_limits: dg.ResourceParam[DriftLimits],
     customer_days: pl.LazyFrame,
+    customer_items: pl.LazyFrame,
+    customer_facts: pl.LazyFrame,
 ) -> pl.DataFrame:
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
     night, auto = as_night(context.partition_key), config.due == "auto"
@@ -64,7 +67,7 @@ def churn_model(
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
-    outcome = challenge(customer_days, night, question, rival)
+    outcome = challenge(customer_days, night, question, rival, items=customer_items, facts=customer_facts)
     tracking.record_training(record_of(outcome, night, question, run_id=context.run.run_id))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves

@@ -76,7 +76,15 @@ def is_due(night: date, trained_as_of: date, recipe: TrainingRecipe) -> bool:
     return night - trained_as_of >= timedelta(days=recipe.retrain_days)
 
 
-def challenge(days: pl.LazyFrame, night: date, question: Question, champion: Scorer | None) -> Challenge:
+def challenge(
+    days: pl.LazyFrame,
+    night: date,
+    question: Question,
+    champion: Scorer | None,
+    *,
+    items: pl.LazyFrame | None = None,
+    facts: pl.LazyFrame | None = None,
+) -> Challenge:
     """Train as of the newest ripe night, judge on it, then train as of tonight.
 
     The judged scorer knows no outcome later than the judged night, so that nothing it is judged on was learned from.
@@ -87,6 +95,8 @@ def challenge(days: pl.LazyFrame, night: date, question: Question, champion: Sco
         night: As-of date.
         question: What is asked.
         champion: The judged scorer of whoever serves; None if nobody does.
+        items: ``customer_items`` as known on the night.
+        facts: ``customer_facts`` as known on the night.
     """
     churn, horizon = question.churn, question.churn.horizon_days
     newest = night - timedelta(days=horizon)
@@ -97,7 +107,15 @@ def challenge(days: pl.LazyFrame, night: date, question: Question, champion: Sco
         for as_of in (newest, night)
     }
     nights = sorted({newest, *wanted[newest], *wanted[night]})
-    known = features(days, nights, active_days=churn.active_days, recipe=question.features, horizon_days=horizon)
+    known = features(
+        days,
+        nights,
+        active_days=churn.active_days,
+        recipe=question.features,
+        horizon_days=horizon,
+        items=items,
+        facts=facts,
+    )
     outcomes = labels(days, nights, horizon)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
 

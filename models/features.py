@@ -1,5 +1,6 @@
 """What is known about each active customer on a night: one row of figures, from the past alone."""
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
@@ -9,11 +10,15 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from models.catalogue import Feature, FeatureRecipe, catalogue
+from models.customer_items import TRAITS, carried
+from models.facts import records, told
 from models.formulas import YEAR
 from models.history import MEASURES, blocks, measured
 from models.population import Returns, returns, with_population
+from models.priors import Prior
 from models.rhythm import by_length
 from models.snapshot import Reach, snapshot
+from models.stock import stock
 
 __all__ = ["FeatureRecipe", "feature_names", "features"]
 
@@ -30,6 +35,9 @@ def features(
     horizon_days: int | None = None,
     held: Mapping[str, pl.DataType] | None = None,
     context: Mapping[date, Returns] | None = None,
+    items: pl.LazyFrame | None = None,
+    facts: pl.LazyFrame | None = None,
+    priors: Mapping[tuple[date, str, str], Prior] | None = None,
 ) -> pl.LazyFrame:
     """Features of the active customers as of each night.
 
@@ -42,11 +50,16 @@ def features(
         active_days: A customer with a purchase day in (night - active_days, night] is active.
         recipe: Which features; all by default.
         horizon_days: Length of the outcome window, for the features that look that far ahead.
-        held: `models.history.measured` of the days, looked up when not given; a feature whose measure
-            holds nothing is left out. Buckets of customers take that of the whole table.
+        held: `models.history.measured` of the days and `models.customer_items.carried` of the items, looked up
+            when not given; a feature whose measure or trait holds nothing is left out. Buckets of customers
+            take those of the whole tables.
         context: `models.population.returns` by the day on which their horizon ends, that of each night and,
             for a horizon below a year, of 365 - horizon_days before it; counted in the days when not given.
             Buckets of customers take those of the whole table.
+        items: `customer_items`; without them the features on products, categories and channels are left out.
+        facts: `customer_facts`, the rows of optional inputs; without them their features are left out.
+        priors: `models.priors.prior` by night, trait and ``main`` or ``first``, and `Records.prior` by night, input
+            and ``last``, counted when not given. Buckets of customers take those of the whole tables.
 
     Returns:
         night, customer_id and Float32 columns (no NaN, no infinity; unknown is null), sorted by night
@@ -65,7 +78,9 @@ def features(
     after, until = nights[0] - timedelta(days=oldest), nights[-1]
     if held is None:
         held = measured(days.filter(pl.col("day") > after, pl.col("day") <= until))
-    chosen = [feature for feature in catalogue(recipe, horizon_days) if _computable(feature, held)]
+        held |= {} if items is None else carried(items.filter(pl.col("day") <= until))
+    inputs = () if facts is None else told(facts.filter(pl.col("day") <= until))
+    chosen = [feature for feature in catalogue(recipe, horizon_days, inputs) if _computable(feature, held)]
     reach = Reach(active_days, recipe.lookback_days, horizon)
 
     def night_by_night(
@@ -73,9 +88,15 @@ def features(
     ) -> Iterator[pl.DataFrame]:
         wanted = [feature for feature in chosen if columns is None or feature.name in columns]
         names = {name for feature in wanted for name in feature.figures} | {f"purchase_days:{active_days}"}
-        read = {"orders": pl.Int64()} | {k: v for k, v in held.items() if k == "orders" or _is_wanted(k, names)}
+        read = {"orders": pl.Int64()} | {
+            k: v for k, v in held.items() if k in MEASURES and (k == "orders" or _is_wanted(k, names))
+        }
         packed = blocks(days, after=after, until=until, measures=read)
         orders = [by_length(block) for block in packed] if _is_wanted("gap", names) else repeat(None)
+        beside = stock(items, packed, names, reach, nights=nights, priors=priors)
+        asked = [each for each in inputs if any(name.startswith(f"input@{each.name}@") for name in names)]
+        windows = recipe.windows[-3:]
+        ledger = records(facts, asked, packed, reach, windows=windows, until=until, priors=priors)
 
         def came_back(until: date) -> Returns:
             return context[until] if context is not None else returns(packed, until, active_days, horizon)
@@ -83,10 +104,13 @@ def features(
         for night in nights:
             now = came_back(night) if POPULATION & names else None
             year_ago = came_back(night - timedelta(days=YEAR - horizon)) if "season_share" in names else None
-            for block, order in zip(packed, orders, strict=False):
+            shares, recorded = beside.shares(night), ledger.tonight(night)
+            for number, (block, order) in enumerate(zip(packed, orders, strict=False)):
                 rows = snapshot(block, night, reach, names, order)
                 if now is not None:
                     rows = with_population(rows, now, year_ago, frequency=f"purchase_days:{active_days}")
+                rows = beside.joined(rows, number, night, shares)
+                rows = rows.join(recorded, on="customer_id", how="left", maintain_order="left") if asked else rows
                 rows = rows.select(*KEY, *(feature.value.cast(pl.Float32).alias(feature.name) for feature in wanted))
                 rows = rows if columns is None else rows.select(columns)
                 rows = (rows if predicate is None else rows.filter(predicate)).slice(0, limit)
@@ -104,8 +128,8 @@ def feature_names(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
 
 
 def _computable(feature: Feature, held: Collection[str]) -> bool:
-    absent = set(MEASURES) - {*held, "orders"}
-    return absent.isdisjoint(figure.split(":")[0] for figure in feature.figures)
+    absent = {*MEASURES, *TRAITS} - {*held, "orders"}
+    return absent.isdisjoint(re.split("[:._]", figure)[0] for figure in feature.figures)
 
 
 def _is_wanted(kind: str, names: Collection[str]) -> bool:

@@ -1,7 +1,8 @@
 """What every feature says about a customer, and the formula behind it, family by family.
 
-The formulas read the whole numbers of `models.snapshot` and `models.population`: `<measure>:<days>` is a
-sum over the last days, the other names are explained where they are made. Unknown is null.
+The formulas read the whole numbers of `models.snapshot`, `models.assortment`, `models.population` and
+`models.priors`: `<measure>:<days>` is a sum over the last days, `<trait>.<figure>` a figure on the items of a
+trait; the other names are explained where they are made. Unknown is null.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.customer_days import UNIT
+from models.customer_items import TRAITS
+from models.facts import Told
 
 OWN = 2
 """How many of the customer's own breaks the customers in the same position weigh as much as."""
@@ -27,11 +30,13 @@ class Scope:
         windows: Lengths of windows in days.
         lookback_days: How far back a night looks.
         horizon_days: Length of the outcome window; formulas that need it are left out without it.
+        inputs: Optional inputs of which something is on record.
     """
 
     windows: tuple[int, ...]
     lookback_days: int
     horizon_days: int | None
+    inputs: tuple[Told, ...] = ()
 
 
 def total(measure: str, days: int) -> pl.Expr:
@@ -128,6 +133,76 @@ def _discounts(scope: Scope) -> Formulas:
     yield from _shares(scope, "discount_share", "discount as a share of spend", "discount", "spend")
 
 
+def _first_purchase(_: Scope) -> Formulas:
+    spend = pl.col("spend_first") / UNIT
+    yield "first_lines", "lines of the first purchase day that is looked back on", pl.col("lines_first")
+    yield "first_quantity", "quantity of that day", pl.col("quantity_first") / UNIT
+    yield "first_spend", "spend of that day, in currency units", spend
+    yield (
+        "first_discount_share",
+        "discount of that day as a share of its spend",
+        ratio(pl.col("discount_first") / UNIT, spend),
+    )
+
+
+def _items(trait: str, plural: str) -> Callable[[Scope], Formulas]:
+    """Shares and diversity of the items of a trait: products, categories or channels."""
+
+    def family(scope: Scope) -> Formulas:
+        life = scope.lookback_days
+        kinds, lines, most = (pl.col(f"{trait}.{name}") for name in (f"kinds.{life}", f"lines.{life}", "most"))
+        yield plural, f"different {plural} bought", kinds
+        for days in scope.windows[-3:]:
+            lately = pl.col(f"{trait}.kinds.{days}")
+            yield f"{plural}_{days}d", f"different {plural} bought in the last {days} days", lately
+        yield f"{trait}_main_share", f"share of the lines that the main {trait} has", ratio(most, lines)
+        even = f"concentration of the lines on few {plural}: the sum of the squared shares (0 to 1)"
+        yield f"{trait}_concentration", even, ratio(pl.col(f"{trait}.squares"), lines**2)
+        again, visits = f"share of the days with a {trait} that were not its first", pl.col(f"{trait}.visits")
+        yield f"{trait}_again_share", again, ratio(visits - kinds, visits)
+        away, quiet = f"days from the last purchase of the main {trait} to the last purchase", pl.col(f"{trait}.quiet")
+        yield f"{trait}_main_quiet_days", away, pl.when(lines > 0).then(quiet - pl.col("recency"))
+        for days in scope.windows[-3:]:
+            if days < life:
+                new = f"share of the lines of the last {days} days in {plural} not bought before"
+                part, whole = (pl.col(f"{trait}.{name}.{days}") for name in ("new", "lines"))
+                yield f"{trait}_new_share_{days}d", new, ratio(part, whole)
+
+    return family
+
+
+def _priors(scope: Scope) -> Formulas:
+    if scope.horizon_days is None:
+        return
+    for trait in TRAITS[1:]:
+        for which in ("main", "first"):
+            meaning = (
+                f"share who bought within the {scope.horizon_days} days up to the night, of customers who had the same "
+                f"{which} {trait} when these began"
+            )
+            yield f"{which}_{trait}_return_share", meaning, pl.col(f"{trait}.{which}_share")
+
+
+def _inputs(scope: Scope) -> Formulas:
+    for each in scope.inputs:
+        of, name = f"input@{each.name}", f"input_{each.name}"
+        if each.kind == "events":
+            for days in scope.windows[-3:]:
+                counted = f"rows of the input {each.name} in the last {days} days"
+                yield f"{name}_count_{days}d", counted, pl.col(f"{of}@count@{days}").fill_null(0)
+            yield f"{name}_days", f"days since the last row of the input {each.name}", pl.col(f"{of}@age")
+        if each.has_value:
+            yield f"{name}_value", f"last known value of the input {each.name}", pl.col(f"{of}@value")
+        if each.has_value and each.kind == "events":
+            yield f"{name}_mean_value", f"mean value of the input {each.name}", pl.col(f"{of}@mean")
+        if each.has_text and scope.horizon_days is not None:
+            alike = (
+                f"share who bought within the {scope.horizon_days} days up to the night, of customers whose last text "
+                f"of the input {each.name} was the same when these began"
+            )
+            yield f"{name}_return_share", alike, pl.col(f"{of}@share")
+
+
 def _season(scope: Scope) -> Formulas:
     yield "winter_season", "how near the night is to New Year (1) or to the middle of the year (-1)", pl.col("winter")
     yield "spring_season", "how near the night is to the start of April (1) or of October (-1)", pl.col("spring")
@@ -172,8 +247,14 @@ FAMILIES: dict[str, Callable[[Scope], Formulas]] = {
     "basket": _basket,
     "returns": _returns,
     "discounts": _discounts,
+    "first_purchase": _first_purchase,
+    "products": _items("product", "products"),
+    "categories": _items("category", "categories"),
+    "channels": _items("channel", "channels"),
     "season": _season,
     "population": _population,
+    "priors": _priors,
+    "inputs": _inputs,
     "weekdays": _weekdays,
 }
 """All families; features stand in this order."""

@@ -20,29 +20,27 @@ BLOCK_ROWS = 262_144
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """Some whole customers and their days, sorted by customer and day, one row for each pair.
+class Days:
+    """Days of several owners, sorted by owner and day.
 
     Attributes:
-        customers: Their ids, sorted.
-        edges: First row of each customer, and the number of rows.
+        edges: First row of each owner, and the number of rows.
         day: Days since 1970-01-01, per row.
-        values: Orders and the other measures that were asked for, per row.
     """
 
-    customers: pl.Series
     edges: Ints
     day: NDArray[np.signedinteger[Any]]
-    values: Mapping[str, NDArray[np.signedinteger[Any]]]
 
     def positions(self, days: Sequence[date]) -> dict[date, Ints]:
-        """For each day and customer the row after the last one on or before that day.
+        """For each day and owner the row after the last one on or before that day.
 
         One pass over the rows serves all the days: a row is counted in the first of the sorted days
         that is not before it, and the counts run on.
         """
         sought = sorted(set(days))
-        width = len(self.customers)
+        width = len(self.edges) - 1
+        if not len(self.day):
+            return dict.fromkeys(sought, self.edges[:-1])
         low, high = int(self.day.min()), int(self.day.max())
         bucket = np.searchsorted([(day - EPOCH).days for day in sought], np.arange(low, high + 1))
         cell = (bucket * width)[np.subtract(self.day, low, dtype=np.int64)]
@@ -55,8 +53,21 @@ class Block:
         return dict(zip(sought, counts, strict=False))
 
     def owners(self) -> NDArray[np.int32]:
-        """The place in `customers` of the one whom each row belongs to."""
-        return np.repeat(np.arange(len(self.customers), dtype=np.int32), np.diff(self.edges))
+        """The number of the owner of each row."""
+        return np.repeat(np.arange(len(self.edges) - 1, dtype=np.int32), np.diff(self.edges))
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Days):
+    """Some whole customers and their days, one row for each pair.
+
+    Attributes:
+        customers: Their ids, sorted: the owners of the rows.
+        values: Orders and the other measures that were asked for, per row.
+    """
+
+    customers: pl.Series
+    values: Mapping[str, NDArray[np.signedinteger[Any]]]
 
     def bought(self) -> NDArray[np.bool_]:
         """Whether each row is a purchase day."""
@@ -152,4 +163,4 @@ def _cut(customers: pl.Series, edges: Ints, columns: Mapping[str, NDArray[Any]])
     for low, high in pairwise(np.unique(at.clip(max=len(customers))).tolist()):
         rows = slice(int(edges[low]), int(edges[high]))
         values = {name: column[rows] for name, column in columns.items()}
-        yield Block(customers[low:high], edges[low : high + 1] - edges[low], values.pop("day"), values)
+        yield Block(edges[low : high + 1] - edges[low], values.pop("day"), customers[low:high], values)

@@ -50,6 +50,15 @@ GROUPS = (
     Group(rf"(lines|quantity|spend){_HABIT}", (("small_baskets", None),)),
     Group(rf"(returns|refunds){_HABIT}", (("more_returns", pl.col("returns_share") > 0), ("no_returns", None))),
     Group(rf"discount{_HABIT}", (("discount_only", pl.col("discount_share") > 0), ("no_discounts", None))),
+    Group(r"input_\w+", (("on_record", None),)),
+    Group(r"product\w+", (("product_range", None),)),
+    Group(r"(categories|category_)\w*", (("category_range", None),)),
+    Group(
+        r"(channels|channel_)\w*",
+        (("changed_channel", pl.col("channel_main_quiet_days") > 0), ("channel_habit", None)),
+    ),
+    Group(r"first_(lines|quantity|spend|discount_share)", (("first_order", None),)),
+    Group(r"(main|first)_(category|channel)_return_share", (("same_taste", None),)),
     Group(r"\w+_return_share|return_chance", (("similar_customers", None),)),
     Group(r"\w+_season", (("season", None),)),
     Group(r".*", (("other", None),)),
@@ -82,6 +91,27 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "no_returns": ("Has never sent anything back, unlike many who stay",),
         "discount_only": ("Buys at a discount, {discount_share:%} % on average",),
         "no_discounts": ("Has not had a discount yet",),
+        "on_record": ("What else is on record is like that of customers who did not come back",),
+        "product_range": ("Different products bought so far: {products}", "Buys like customers with a narrow range"),
+        "category_range": (
+            "{category_main_share:%} % of the items come from one category",
+            "Buys from few categories",
+        ),
+        "changed_channel": ("Last bought through another channel than usual",),
+        "channel_habit": (
+            "{channel_main_share:%} % of the items were bought through one channel",
+            "Buys through few channels",
+        ),
+        "first_order": (
+            "The first order was worth {first_spend}",
+            "The first order held {first_lines} items",
+            "Began like customers who did not come back",
+        ),
+        "same_taste": (
+            "Of customers who mainly buy from the same category {main_category_return_share:%} % came back",
+            "Of customers who mainly use the same channel {main_channel_return_share:%} % came back",
+            "Few customers who buy the same come back",
+        ),
         "similar_customers": (
             "Of customers in the same position {similar_return_share:%} % came back",
             "Few customers in this position come back",
@@ -116,6 +146,30 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "no_returns": ("Hat noch nie etwas zurückgeschickt, anders als viele, die bleiben",),
         "discount_only": ("Kauft mit Rabatt, im Mittel {discount_share:%} %",),
         "no_discounts": ("Hatte noch keinen Rabatt",),
+        "on_record": ("Was sonst vermerkt ist, gleicht dem von Kunden, die nicht wiederkamen",),
+        "product_range": (
+            "Verschiedene Produkte bisher: {products}",
+            "Kauft wie Kunden mit schmalem Sortiment",
+        ),
+        "category_range": (
+            "{category_main_share:%} % der Artikel stammen aus einer Warengruppe",
+            "Kauft aus wenigen Warengruppen",
+        ),
+        "changed_channel": ("Kaufte zuletzt über einen anderen Kanal als sonst",),
+        "channel_habit": (
+            "{channel_main_share:%} % der Artikel wurden über einen Kanal gekauft",
+            "Kauft über wenige Kanäle",
+        ),
+        "first_order": (
+            "Die erste Bestellung war {first_spend} wert",
+            "Die erste Bestellung umfasste {first_lines} Artikel",
+            "Begann wie Kunden, die nicht wiederkamen",
+        ),
+        "same_taste": (
+            "Von Kunden mit derselben Haupt-Warengruppe kamen {main_category_return_share:%} % wieder",
+            "Von Kunden mit demselben Hauptkanal kamen {main_channel_return_share:%} % wieder",
+            "Wenige Kunden, die das Gleiche kaufen, kommen wieder",
+        ),
         "similar_customers": (
             "Von Kunden in gleicher Lage kamen {similar_return_share:%} % wieder",
             "Wenige Kunden in dieser Lage kommen wieder",

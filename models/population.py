@@ -95,19 +95,32 @@ def returns(blocks: Sequence[Block], night: date, active_days: int, horizon_days
 
     The horizon that ends with the night is the last ripe one: nothing later is looked at.
     """
-    ripe = night - timedelta(days=horizon_days)
-    since = ripe - timedelta(days=active_days)
     cells = len(RECENCY_BANDS) * len(FREQUENCY_BANDS)
     counts = np.zeros((2, cells), dtype=np.int64)
     for block in blocks:
-        rows, count = block.positions([since, ripe, night]), running(block.bought())
-        start, end, later = (count[rows[day]] for day in (since, ripe, night))
-        who = np.flatnonzero(end > start)
-        recency = (ripe - EPOCH).days - block.purchases()[end[who] - 1]
-        cell = standing(recency, (end - start)[who])
-        counts += [np.bincount(each, minlength=cells) for each in (cell, cell[(later > end)[who]])]
+        _, recency, purchase_days, back = outcomes(block, night, active_days, horizon_days)
+        cell = standing(recency, purchase_days)
+        counts += [np.bincount(each, minlength=cells) for each in (cell, cell[back])]
     customers, returned = counts.reshape(2, len(RECENCY_BANDS), len(FREQUENCY_BANDS))
     return Returns(customers, returned)
+
+
+def outcomes(
+    block: Block, night: date, active_days: int, horizon_days: int
+) -> tuple[Ints, Ints, Ints, NDArray[np.bool_]]:
+    """What became, by the night, of the customers of a block who were active `horizon_days` before it.
+
+    Returns:
+        Their places in the block, days since the last purchase and number of purchase days when the
+        horizon began, and whether they bought within it.
+    """
+    ripe = night - timedelta(days=horizon_days)
+    since = ripe - timedelta(days=active_days)
+    rows, count = block.positions([since, ripe, night]), running(block.bought())
+    start, end, later = (count[rows[day]] for day in (since, ripe, night))
+    who = np.flatnonzero(end > start)
+    recency = (ripe - EPOCH).days - block.purchases()[end[who] - 1]
+    return who, recency, (end - start)[who], (later > end)[who]
 
 
 def standing(recency: Ints, purchase_days: Ints) -> Ints:

@@ -43,9 +43,10 @@ def snapshot(
         order: `models.rhythm.by_length` of the block, where figures on gaps are wanted.
 
     Returns:
-        night, customer_id, recency and tenure (days), winter and spring (cosine and sine of the day of the
-        year), the sums (Int64, units of `customer_days`) and, where wanted, the figures of
-        `models.rhythm.gaps` and `models.weekdays.weekdays`.
+        night, customer_id, place (in the block), recency and tenure (days), winter and spring (cosine and
+        sine of the day of the year), the sums (Int64, units of `customer_days`) and, where wanted,
+        `<measure>_first`, the sum of the first purchase day, and the figures of `models.rhythm.gaps` and
+        `models.weekdays.weekdays`.
     """
     sums = {name: name.split(":") for name in names if ":" in name}
     lengths = {0, reach.active_days, reach.lookback_days, *(int(length) for _, length in sums.values())}
@@ -57,11 +58,14 @@ def snapshot(
     first, end = purchase_days[at[reach.lookback_days]], purchase_days[at[0]]
     day, today = block.purchases(), (night - EPOCH).days
     recency = today - day[end - 1]
-    figures: dict[str, NDArray[Any]] = {"recency": recency, "tenure": today - day[first]}
+    figures: dict[str, NDArray[Any]] = {"place": who, "recency": recency, "tenure": today - day[first]}
     if order is not None:
         figures |= gaps(block, order, who, first=first, end=end, silence=recency, horizon=reach.horizon_days)
     if {"weekend", "weekday", "month_start"} & set(names):
         figures |= weekdays(block, first, end)
+    if firsts := {name: name.removesuffix("_first") for name in names if name.endswith("_first")}:
+        row = np.flatnonzero(block.bought())[first]
+        figures |= {name: block.values[measure][row] for name, measure in firsts.items()}
     for measure in {measure for measure, _ in sums.values()}:
         total = purchase_days if measure == "purchase_days" else running(block.values[measure])
         now = total[at[0]]

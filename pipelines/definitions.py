@@ -10,8 +10,9 @@ import dagster as dg
 
 from assets.crm import Crm
 from assets.drift import check_model_drift, model_drift
-from assets.features import customer_days, customer_features
+from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
+from assets.inputs import customer_facts
 from assets.lake import Lake
 from assets.nights import NIGHT_TAG
 from assets.retention import at_risk_segments, crm_delivery
@@ -65,6 +66,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "lake": lake,
         "source": settings.transactions(),
         "network": settings.network,
+        "inputs": settings.optional_inputs(),
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
@@ -119,6 +121,8 @@ def definitions(settings: Settings) -> dg.Definitions:
                 arrivals,
                 parted_rows,
                 customer_days,
+                customer_items,
+                customer_facts,
                 customer_features,
                 churn_model,
                 churn_scores,

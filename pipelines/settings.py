@@ -23,6 +23,7 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.files import FileSource
+from assets.inputs import InputSource
 from assets.network import Network
 from assets.turn import Turn
 from models.actions import Policy
@@ -114,6 +115,31 @@ class Source(_Section):
         return self
 
 
+class Input(_Section):
+    """What else is on record of customers: attributes, contacts, tickets, answers; a file or folder each.
+
+    Attributes:
+        name: What its features are called after: lower-case letters, digits and ``_``.
+        kind: ``events`` happen once and are counted; of ``attributes`` the row that is valid on the night counts.
+        path: A folder, file, pattern or object-store URL, as for transactions.
+        customer_id: Column with the customer, as in the transactions.
+        timestamp: Column that says when the event happened, or from when on the attribute is valid. Nothing counts
+            before it, and nothing on a night before it arrived.
+        valid_until: Attributes: column with the last valid day; empty is for ever.
+        value: Column with a number, such as an answer from 0 to 10.
+        category: Column with a text, such as the kind of ticket or the tariff.
+    """
+
+    name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
+    kind: Literal["events", "attributes"] = "events"
+    path: str
+    customer_id: str
+    timestamp: str
+    valid_until: str | None = None
+    value: str | None = None
+    category: str | None = None
+
+
 class LakeSettings(_Section):
     """Where tables are kept.
 
@@ -184,6 +210,7 @@ class Settings(BaseSettings):
     )
 
     source: Source
+    inputs: tuple[Input, ...] = ()
     churn: ChurnDefinition = ChurnDefinition()
     validation: ValidationRules = ValidationRules()
     features: FeatureRecipe = FeatureRecipe()
@@ -244,6 +271,19 @@ class Settings(BaseSettings):
             identity=source.identity,
             retries=self.network.retries,
         )
+
+    def optional_inputs(self) -> tuple[InputSource, ...]:
+        """The configured inputs besides transactions."""
+        return tuple(InputSource(each.name, each.kind, self._files_of(each)) for each in self.inputs)
+
+    def _files_of(self, given: Input) -> FileSource:
+        optional = {"amount": given.value, "category": given.category, "contract_until": given.valid_until}
+        columns = ColumnMapping(
+            customer_id=(given.customer_id,),
+            timestamp=(given.timestamp,),
+            **{name: (own,) for name, own in optional.items() if own is not None},
+        )
+        return FileSource(given.path if "://" in given.path else str(self.beside(Path(given.path))), columns)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""

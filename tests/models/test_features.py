@@ -13,19 +13,22 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
+from polars.testing import assert_frame_equal, assert_series_equal
 
-from models import history, population
+from models import history, population, priors
 from models.catalogue import catalogue, meanings
+from models.customer_items import TRAITS, CustomerItem
 from models.features import FeatureRecipe, feature_names, features
 from models.formulas import FAMILIES
 from models.history import MEASURES, blocks, measured
 from models.population import Returns, returns
+from models.snapshot import Reach
+from models.stock import stock
 
 NIGHT = date(2024, 6, 30)
 ACTIVE, HORIZON = 15, 8
 RECIPE = FeatureRecipe(lookback_days=60, windows=(3, 7, 30), families=tuple(FAMILIES))
-ALL = dict.fromkeys(MEASURES, pl.Int64())
+ALL = dict.fromkeys(MEASURES, pl.Int64()) | dict.fromkeys(TRAITS, pl.String())
 SCHEMA = {"customer_id": pl.String, "day": pl.Date} | dict.fromkeys(MEASURES, pl.Int64)
 
 Row = tuple[str, date, int, int, int, int | None, int | None, int, int | None]
@@ -39,6 +42,7 @@ quick = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 def a_single_customer_is_a_population() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(population, "WEIGHT", 1)
+        patch.setattr(priors, "WEIGHT", 1)
         yield
 
 
@@ -51,8 +55,16 @@ def purchases(*days_ago: int, customer: str = "a", spend: int = 10_000) -> list[
     return [(customer, NIGHT - timedelta(days=d), 1, 1, 10_000, spend, 0, 0, 0) for d in days_ago]
 
 
+def bought(days: pl.LazyFrame) -> pl.LazyFrame:
+    """What the customers of some days may have bought: the quantity of a day tells of which items its lines are."""
+    item = {trait: pl.format(f"{trait} {{}}", pl.col("quantity") % (5 - n)) for n, trait in enumerate(TRAITS)}
+    rows = [days.filter(pl.col("lines") > 0).with_columns(trait=pl.lit(trait), item=item[trait]) for trait in TRAITS]
+    return pl.concat(rows).select(CustomerItem.column_names())
+
+
 def known(days: pl.LazyFrame, nights: Sequence[date] = (NIGHT,), **more: Any) -> pl.DataFrame:
     how: dict[str, Any] = {"active_days": ACTIVE, "recipe": RECIPE, "horizon_days": HORIZON, "held": ALL}
+    how["items"] = bought(days)
     return features(days, nights, **how | more).collect()
 
 
@@ -62,6 +74,19 @@ def context(days: pl.LazyFrame, night: date = NIGHT) -> dict[date, Returns]:
     shift = night - NIGHT
     ends = NIGHT, NIGHT - timedelta(days=365 - HORIZON)
     return {end: returns(packed, end + shift, ACTIVE, HORIZON) for end in ends}
+
+
+def expected(days: pl.LazyFrame, night: date = NIGHT) -> dict[tuple[date, str, str], priors.Prior]:
+    """How many customers of some days came back, by their items, counted as if `night` were tonight."""
+    packed = blocks(days, after=date(2020, 1, 1), until=night, measures={"orders": pl.Int64()})
+    reach = Reach(ACTIVE, RECIPE.lookback_days, HORIZON)
+    names = [f"{trait}.kinds.1" for trait in TRAITS]
+    shelves = stock(bought(days), packed, names, reach, nights=[night], priors=None).shelves
+    return {
+        (NIGHT, trait, which): priors.prior(packed, shelves.get(trait, []), which, night, reach)
+        for trait in TRAITS
+        for which in ("main", "first")
+    }
 
 
 def rows(first: int, last: int, *, max_size: int = 25) -> st.SearchStrategy[list[Row]]:
@@ -111,6 +136,14 @@ def test_the_law_catches_a_population_counted_beyond_the_night() -> None:
         assert_future_changes_nothing(leaky, planted=True)
 
 
+def test_the_law_catches_priors_counted_beyond_the_night() -> None:
+    def leaky(days: pl.LazyFrame) -> pl.DataFrame:
+        return known(days, priors=expected(days, NIGHT + timedelta(days=HORIZON)))
+
+    with pytest.raises(AssertionError, match="_return_share"):
+        assert_future_changes_nothing(leaky, planted=True)
+
+
 @quick
 @given(rows(-75, 5), st.randoms(use_true_random=False), st.integers(1, 4))
 def test_no_order_or_split_of_rows_changes_a_feature(past: list[Row], random, parts: int) -> None:
@@ -122,12 +155,12 @@ def test_no_order_or_split_of_rows_changes_a_feature(past: list[Row], random, pa
 @quick
 @given(rows(-75, 0))
 def test_a_customer_is_described_without_a_look_at_the_others(past: list[Row]) -> None:
-    shared = context(table(past))
-    everybody = known(table(past), context=shared)
+    shared: dict[str, Any] = {"context": context(table(past)), "priors": expected(table(past))}
+    everybody = known(table(past), **shared)
     assert_frame_equal(everybody, known(table(past)))
     for customer in ("ann", "bob"):
         alone = table(past).filter(pl.col("customer_id") == customer)
-        assert_frame_equal(known(alone, context=shared), everybody.filter(pl.col("customer_id") == customer))
+        assert_frame_equal(known(alone, **shared), everybody.filter(pl.col("customer_id") == customer))
 
 
 @quick
@@ -195,6 +228,71 @@ def test_duckdb_computes_the_same(past: list[Row]) -> None:
         oracle = connection.sql(ORACLE.replace("n.night", f"DATE '{NIGHT}'")).pl()
     oracle = oracle.with_columns(pl.exclude("customer_id").cast(pl.Float32))
     assert_frame_equal(known(table(past)).select(oracle.columns), oracle, check_exact=True)
+
+
+ITEMS_ORACLE = """
+WITH pairs AS (
+  SELECT customer_id, item, sum(lines) lines_, max(day) AS last_, count(DISTINCT day) visits,
+         coalesce(sum(lines) FILTER (day > n.night - 7), 0) recent,
+         row_number() OVER (PARTITION BY customer_id ORDER BY sum(lines) DESC, item) AS place
+  FROM items WHERE trait = 'category' AND day > n.night - 60 AND day <= n.night GROUP BY customer_id, item
+), active AS (
+  SELECT customer_id, max(day) AS last_ FROM days WHERE orders > 0 AND day <= n.night GROUP BY customer_id
+  HAVING max(day) > n.night - 15
+)
+SELECT active.customer_id, count(item)::BIGINT categories, count(*) FILTER (recent > 0) categories_7d,
+  max(lines_) / sum(lines_) category_main_share, sum(lines_ ** 2) / sum(lines_) ** 2 category_concentration,
+  (sum(visits) - count(item)) / sum(visits) category_again_share,
+  max(active.last_ - pairs.last_) FILTER (place = 1) category_main_quiet_days,
+  coalesce(sum(recent) FILTER (recent = lines_), 0) / nullif(sum(recent), 0) category_new_share_7d
+FROM active LEFT JOIN pairs USING (customer_id) GROUP BY customer_id ORDER BY customer_id
+"""
+
+PRIORS_ORACLE = """
+WITH held AS (
+  SELECT customer_id, n.night - ago AS day_, item,
+         row_number() OVER (PARTITION BY customer_id, ago ORDER BY sum(lines) DESC, item) AS main_,
+         row_number() OVER (PARTITION BY customer_id, ago
+           ORDER BY min(day), arg_min(lines, day) DESC, item) AS first_
+  FROM (SELECT customer_id, day, item, sum(lines) lines FROM items WHERE trait = 'channel' GROUP BY ALL),
+       (VALUES (0), (8)) ages(ago)
+  WHERE day > n.night - ago - 60 AND day <= n.night - ago GROUP BY customer_id, ago, item
+), was AS (
+  SELECT customer_id, item, (coalesce(max(day) FILTER (day > n.night - 8), n.night - 99) > n.night - 8)::INT AS back
+  FROM days JOIN held USING (customer_id)
+  WHERE orders > 0 AND day > n.night - 23 AND day <= n.night AND day_ = n.night - 8 AND which_ = 1
+  GROUP BY customer_id, item HAVING min(day) <= n.night - 8
+), everybody AS (
+  SELECT sum(back) / nullif(count(*), 0) AS share FROM was
+), shares AS (
+  SELECT item, (sum(back) + share) / (count(*) + 1) AS share FROM was, everybody GROUP BY item, everybody.share
+), active AS (
+  SELECT customer_id FROM days WHERE orders > 0 AND day > n.night - 15 AND day <= n.night GROUP BY ALL
+)
+SELECT customer_id, CASE WHEN item IS NOT NULL THEN coalesce(shares.share, everybody.share) END share
+FROM active LEFT JOIN (FROM held WHERE day_ = n.night AND which_ = 1) USING (customer_id)
+     LEFT JOIN shares USING (item), everybody
+ORDER BY customer_id
+"""
+
+
+@settings(quick, max_examples=40)
+@given(rows(-75, 5, max_size=60))
+def test_duckdb_computes_the_same_of_the_items(past: list[Row]) -> None:
+    result = known(table(past))
+    with duckdb.connect() as connection:
+        connection.register("days", table(past).collect())
+        connection.register("items", bought(table(past)).collect())
+
+        def ask(query: str) -> pl.DataFrame:
+            return connection.sql(query.replace("n.night", f"DATE '{NIGHT}'")).pl()
+
+        oracle = ask(ITEMS_ORACLE).with_columns(pl.exclude("customer_id").cast(pl.Float32))
+        assert_frame_equal(result.select(oracle.columns), oracle, check_exact=True)
+        for which in ("main", "first"):
+            share = ask(PRIORS_ORACLE.replace("which_", f"{which}_"))["share"].cast(pl.Float32)
+            column = result[f"{which}_channel_return_share"].rename("share")
+            assert_series_equal(column, share, check_exact=True)
 
 
 @pytest.mark.parametrize(
@@ -289,24 +387,29 @@ def test_a_measure_that_the_source_lacks_drops_its_features_and_no_others() -> N
     result = known(table(bare), held=None)
     assert "spend" not in result.columns
     families = {f.name: f.family for f in catalogue(RECIPE, HORIZON)}
-    assert {families[name] for name in feature_names(result)} == set(FAMILIES) - {"money", "returns", "discounts"}
+    assert {families[name] for name in feature_names(result)} == set(FAMILIES) - {
+        "money",
+        "returns",
+        "discounts",
+        "inputs",
+    }
     assert feature_names(known(table(purchases(1, 9)), held=None)).count("spend") == 1
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "inputs"])
 def test_the_recipe_switches_families(family: str) -> None:
-    recipe = FeatureRecipe(families=(family,))
+    recipe, day = FeatureRecipe(families=(family,)), table(purchases(1))
     names = feature_names(
-        features(table(purchases(1)), [NIGHT], active_days=30, recipe=recipe, horizon_days=90, held=ALL)
+        features(day, [NIGHT], active_days=30, recipe=recipe, horizon_days=90, items=bought(day), held=ALL)
     )
     assert names == [f.name for f in catalogue(FeatureRecipe(families=tuple(FAMILIES)), 90) if f.family == family]
     assert names
 
 
 def test_every_feature_has_a_meaning_of_its_own() -> None:
-    names = [feature.name for feature in catalogue(FeatureRecipe(), 90)]
-    assert len(names) == len(set(names)) == len(set(meanings().values()))
-    assert list(meanings()) == names
+    names = [feature.name for feature in catalogue(FeatureRecipe(families=tuple(FAMILIES)), 90)]
+    assert len(names) == len(set(names)) == len(set(meanings(FeatureRecipe(families=tuple(FAMILIES))).values()))
+    assert list(meanings(FeatureRecipe(families=tuple(FAMILIES)))) == names
 
 
 def test_a_projection_and_a_filter_give_the_same_values() -> None:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.catalogue import FeatureRecipe, meanings
+from models.formulas import FAMILIES
 from models.phrases import GROUPS, SINGULAR, TEXTS
 from models.reasons import codes, group_of, reasons
 
@@ -105,7 +106,9 @@ def test_what_speaks_for_staying_is_no_reason():
 
 
 def test_every_feature_of_the_recipe_belongs_to_a_group():
-    assert {name for name in meanings(FeatureRecipe()) if group_of(name) is GROUPS[-1]} == set()
+    told = set(FAMILIES) - {"weekdays"}
+    names = meanings(FeatureRecipe(families=tuple(family for family in FAMILIES if family in told)))
+    assert {name for name in [*names, "input_tickets_days"] if group_of(name) is GROUPS[-1]} == set()
 
 
 @pytest.mark.parametrize("language", TEXTS)

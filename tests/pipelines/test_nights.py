@@ -29,6 +29,7 @@ timestamp = "timestamp"
 transaction_id = "transaction_id"
 quantity = "quantity"
 amount = "amount"
+category = "category"
 [churn]
 horizon_days = 30
 active_days = 120
@@ -44,7 +45,8 @@ currency = "EUR"
 @pytest.fixture(scope="module")
 def sales() -> pl.DataFrame:
     """What a shop of 1,500 customers sold in fourteen months."""
-    return transactions(customers(1500, seed=1), first_day=FIRST_DAY, days=DAYS, seed=1)
+    rows = transactions(customers(1500, seed=1), first_day=FIRST_DAY, days=DAYS, seed=1)
+    return rows.with_columns(category=pl.format("range {}", pl.col("quantity") % 3))
 
 
 class Shop:
@@ -127,7 +129,8 @@ def test_a_night_knows_nothing_of_the_days_after_it(tmp_path, early, sales):
     blind = Shop(tmp_path / "blind")
     blind.deliver("history.csv", sales.filter(pl.col("timestamp").dt.date() <= EARLY))
     green(blind.run(EARLY))
-    for table in ("transactions", "customer_days", "customer_features", "churn_scores", "at_risk_segments"):
+    sums = "customer_days", "customer_items"
+    for table in ("transactions", *sums, "customer_features", "churn_scores", "at_risk_segments"):
         assert blind.table(table, EARLY).equals(early.table(table, EARLY)), table
 
 
@@ -226,6 +229,43 @@ def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
     )
     figures = late.table("live_performance", LATE).filter(pl.col("figure") == "auroc")
     assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
+
+
+TICKETS = """
+[[inputs]]
+name = "tickets"
+path = "tickets"
+customer_id = "Client"
+timestamp = "Opened"
+category = "Kind"
+"""
+
+
+def test_an_optional_input_becomes_features_from_its_own_time_on(tmp_path, early, sales):
+    shop = early.copy(tmp_path / "tickets")
+    settings, file = shop.folder / "churn.toml", shop.folder / "tickets" / "all.csv"
+    settings.write_text(SETTINGS + TICKETS, encoding="utf-8")
+    file.parent.mkdir()
+    file.write_text("Client,Kind\nC1,slow\n", encoding="utf-8")
+    refused = failures(shop.run(LATE))
+    assert "input 'tickets': all.csv: no column 'Opened' for timestamp" in refused
+    assert "Set timestamp of the input 'tickets'" in refused
+    moments = sales.filter(pl.col("timestamp").dt.date() <= LATE + timedelta(days=3)).gather_every(5)
+    tickets = moments.select(Client="customer_id", Opened="timestamp", Kind="category")
+    tickets.write_csv(file)
+    green(shop.run(LATE))
+    known = tickets.filter(pl.col("Opened").dt.date() <= LATE)
+    assert shop.table("customer_facts", LATE).height == known.height
+    features = shop.table("customer_features", LATE)
+    recent = known.filter(
+        pl.col("Opened").dt.date() > LATE - timedelta(days=90),
+        pl.col("Client").is_in(features["customer_id"].implode()),
+    )
+    assert features["input_tickets_count_90d"].sum() == recent.height
+    before = shop.digests()
+    file.write_text("Client,Opened,Kind\nC1,2025-02-01,late\n", encoding="utf-8")
+    green(shop.run(LATE))
+    assert shop.digests() == before
 
 
 def test_the_report_tells_a_manager_whom_to_call_and_how_right_the_last_night_was(late):
