@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -62,6 +62,21 @@ def parse_night(text: str | None, settings: Settings) -> date:
         raise SettingsError(f"--night {text} is no date: write YYYY-MM-DD, such as 2026-03-31") from None
 
 
+def parse_span(text: str, settings: Settings) -> tuple[date, date]:
+    """The first and the last night of ``A..B``.
+
+    Raises:
+        SettingsError: If the text is no span, or ends before it begins.
+    """
+    first, dots, last = text.partition("..")
+    if not dots:
+        raise SettingsError(f"{text} is no span of nights: write A..B, such as 2026-01-01..2026-03-31")
+    start, end = parse_night(first, settings), parse_night(last, settings)
+    if end < start:
+        raise SettingsError(f"{text} ends before it begins")
+    return start, end
+
+
 @app.command()
 def example(config: Config = None) -> None:
     """Bring the example's transactions: CDNOW, 69,659 purchases of 23,570 customers."""
@@ -95,12 +110,7 @@ def nights(
 ) -> None:
     """Run many nights in order, in one process: a backfill or a replay."""
     settings = prepare(config)
-    first, dots, last = span.partition("..")
-    if not dots:
-        raise SettingsError(f"{span} is no span of nights: write A..B, such as 2026-01-01..2026-03-31")
-    start, end = parse_night(first, settings), parse_night(last, settings)
-    if end < start:
-        raise SettingsError(f"{span} ends before it begins")
+    start, end = parse_span(span, settings)
     wanted = [start + timedelta(days=days) for days in range(0, (end - start).days + 1, step)]
     raise typer.Exit(run_nights(wanted, settings))
 
@@ -117,6 +127,43 @@ def settle(night: Night = None, config: Config = None) -> None:
     """Compare what was predicted with what happened, for every night that is ripe."""
     settings = prepare(config)
     raise typer.Exit(launch("settlement", parse_night(night, settings), settings))
+
+
+@app.command()
+def backtest(
+    span: Annotated[str, typer.Option("--nights", help="A..B: the first and the last night, both ripe.")],
+    step: Annotated[int, typer.Option(min=1, help="Days from one night to the next.")] = 30,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute nights again that an earlier one has stored.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Train, judge, score and settle as of past nights, against every rule; goes on where it was interrupted."""
+    from pipelines.summary import print_report
+
+    settings = prepare(config)
+    start, end = parse_span(span, settings)
+    asked = {"first": f"{start}", "last": f"{end}", "step_days": step, "fresh": fresh}
+    done = launch("backtest", None, settings, ops={"rehearse_nights": {"config": asked}})
+    if done == DONE:
+        print_report("backtest", settings)
+    raise typer.Exit(done)
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Judge whether the data are enough, and for what, and whether everything is reachable; 1 if not."""
+    from pipelines.doctor import examine
+
+    raise typer.Exit(examine(prepare(config)))
+
+
+@app.command()
+def horizon(config: Config = None) -> None:
+    """Advise on the churn window: what 14 to 180 silent days would mean on your data, and which of them fits."""
+    from pipelines.horizon import advise
+
+    raise typer.Exit(advise(prepare(config)))
 
 
 @app.command("init")
@@ -163,14 +210,21 @@ def run_nights(wanted: Sequence[date], settings: Settings, accepted: Sequence[st
     return DONE
 
 
-def launch(job: str, night: date, settings: Settings, accepted: Sequence[str] = ()) -> int:
+def launch(
+    job: str,
+    night: date | None,
+    settings: Settings,
+    accepted: Sequence[str] = (),
+    ops: Mapping[str, object] | None = None,
+) -> int:
     """Run a job for a night in this process, as a run that the Dagster UI shows.
 
     Args:
         job: Its name.
-        night: As-of date.
+        night: As-of date; None for a job without partitions.
         settings: What the pipeline is configured with.
         accepted: Checks whose failure does not stop this run; recorded in its tags.
+        ops: Configuration of its steps; that of a training where absent.
 
     Returns:
         The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
@@ -186,11 +240,12 @@ def launch(job: str, night: date, settings: Settings, accepted: Sequence[str] = 
             definitions(settings)
             .resolve_job_def(job)
             .execute_in_process(
-                partition_key=night.isoformat(),
+                partition_key=None if night is None else night.isoformat(),
                 instance=instance,
                 raise_on_error=False,
                 tags={ACCEPT_TAG: ",".join(accepted)} if accepted else None,
-                run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job == "training" else {}),
+                run_config={"loggers": {"progress": {}}}
+                | ({"ops": ops} if ops else TRAIN_NOW if job == "training" else {}),
             )
         )
     if result.success:
@@ -198,6 +253,9 @@ def launch(job: str, night: date, settings: Settings, accepted: Sequence[str] = 
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error) is not None:
             complain(f"{event.step_key}: {(error.cause or error).message.strip()}")
+    if night is None:
+        complain(f"{job} failed; what it had finished is kept. `churn ui` shows the details of run {result.run_id}.")
+        return FAILED
     complain(f"night {night} is red: the CRM keeps what it has. `churn ui` shows the details of run {result.run_id}.")
     return FAILED
 
