@@ -95,8 +95,8 @@ def _log_scorers(store: ExperimentStore, run: str, model: str, record: TrainingR
     """Store both scorers; returns the place of the serving one and, where it has trees, their id as a model."""
     booster = record.serving.booster
     with tempfile.TemporaryDirectory() as folder:
-        store.client.log_artifacts(run, f"{_save(record.judged, Path(folder, JUDGED))}", JUDGED)
-        serving = _save(record.serving, Path(folder, SERVING))
+        store.client.log_artifacts(run, f"{save(record.judged, Path(folder, JUDGED))}", JUDGED)
+        serving = save(record.serving, Path(folder, SERVING))
         if booster is None:
             store.client.log_artifacts(run, f"{serving}", SERVING)
             return f"{store.client.get_run(run).info.artifact_uri}/{SERVING}", None
@@ -106,7 +106,8 @@ def _log_scorers(store: ExperimentStore, run: str, model: str, record: TrainingR
         return logged.artifact_location, logged.model_id
 
 
-def _save(scorer: Scorer, folder: Path) -> Path:
+def save(scorer: Scorer, folder: Path) -> Path:
+    """Write a scorer into a new folder; `restore` is its inverse."""
     folder.mkdir()
     if scorer.booster is not None:
         scorer.booster.save_model(folder / BOOSTER)

@@ -1,7 +1,7 @@
 """A new model meets its rivals: trained with one recipe as of two nights, judged on a night that it has not seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -18,6 +18,7 @@ from models.population import histories
 from models.ranking import EvaluationRecipe, Vector
 from models.scorer import Scorer
 from models.settlement import SERVED
+from models.sufficiency import refusal
 
 
 @dataclass(frozen=True)
@@ -119,15 +120,24 @@ def challenge(
     outcomes = labels(days, nights, horizon)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
 
+    lacking = refusal(
+        examples.filter(pl.col("night").is_in(wanted[newest])),
+        span_days=(night - first).days,
+        horizon_days=horizon,
+        min_history_days=question.training.min_history_days,
+        min_outcomes=question.training.min_outcomes,
+    )
+
     def trained(as_of: date) -> Scorer:
         seen = examples.filter(pl.col("night").is_in(wanted[as_of]))
         past = histories(days, as_of, question.features.lookback_days).collect()
-        return fit(seen, past, as_of=as_of, horizon_days=horizon, recipe=question.training)
+        return fit(seen, past, as_of=as_of, horizon_days=horizon, recipe=question.training, trees=lacking is None)
 
     jury = examples.filter(pl.col("night") == newest)
     serving = trained(night)
     if jury["churned"].n_unique() < 2:
-        sentence = f"No night is ripe that could judge a model ({newest} has no two outcomes): {serving.serves} serves."
+        why = f"No night is ripe that could judge a model ({newest} has no two outcomes)"
+        sentence = f"{why}{f'; {lacking}' if lacking else ''}. {serving.serves} serves."
         nobody = Verdict(False, serving.serves, np.nan, (), np.nan, np.nan, False, sentence)
         return Challenge(newest, serving, serving, jury, {}, {}, {}, nobody, examples)
     judged = trained(newest)
@@ -137,6 +147,8 @@ def challenge(
         probabilities[SERVED] = champion.predict(jury)["churn_probability"].to_numpy()
     churned = jury["churned"].to_numpy()
     verdict = gate(churned, predictions, probabilities.get(SERVED), question.gate, question.evaluation)
+    if lacking:
+        verdict = replace(verdict, sentence=f"No model is trained: {lacking}. {verdict.serves} serves.")
     rivals = {
         name: compare(churned, probabilities["xgboost"], rival, question.evaluation)
         for name, rival in probabilities.items()

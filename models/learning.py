@@ -20,6 +20,7 @@ from models.calibration import Calibration, calibrate
 from models.classifier import ClassifierRecipe
 from models.ranking import Vector
 from models.scorer import MODELS, Scorer
+from models.sufficiency import shortfall
 
 __all__ = ["MODELS", "ClassifierRecipe", "Scorer", "TrainingRecipe", "fit", "training_nights"]
 
@@ -88,6 +89,7 @@ def fit(
     horizon_days: int,
     recipe: TrainingRecipe,
     serves: str = "xgboost",
+    trees: bool = True,
 ) -> Scorer:
     """Everything that can score, learned from what was known as of a night.
 
@@ -98,6 +100,7 @@ def fit(
         horizon_days: days ahead.
         recipe: how to learn.
         serves: what gives the churn probability if the data supports it; else MBG/NBD does, which needs no outcome.
+        trees: whether trees are grown if the examples are enough for them (`models.sufficiency.shortfall`).
 
     Raises:
         ValueError: nobody has a history, or somebody's goes beyond the night.
@@ -109,9 +112,8 @@ def fit(
     # The few parameters of a rule cannot follow a world that changes: they learn from the newest nights alone.
     recent = known.filter(pl.col("night").is_in(nights[-_RECENT_NIGHTS:]))
     rules = fit_baselines(recent, histories, as_of=as_of, horizon_days=horizon_days)
-    churners = int(known["churned"].sum())
     booster, calibration = None, Calibration()
-    if min(churners, known.height - churners) >= recipe.min_outcomes:
+    if trees and shortfall(known, min_outcomes=recipe.min_outcomes) is None:
         rounds, calibration = _rehearse(known, nights, features, recipe.classifier)
         booster = classifier.train(known, features, recipe.classifier, rounds=rounds)
     scorer = Scorer(booster, features, calibration, rules, "mbg_nbd", as_of, horizon_days, nights)

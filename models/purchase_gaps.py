@@ -44,22 +44,15 @@ def suggest(days: pl.DataFrame) -> Suggestion:
     as long as the data span four horizons: one to judge a model by, one to learn from, two of history before it.
     ``active_days`` is the smallest of 90, 180, 365 and 730 days that holds 90 % of the gaps and two horizons.
 
-    In data that span S days a gap of g days is seen only if it begins in the first S - g of them; it is weighed by
-    S / (S - g), the inverse of that chance (Horvitz and Thompson 1952), or long gaps would look too rare.
-
     Args:
         days: customer_id · day (Date), one or more rows per purchase day; not empty.
     """
-    # Whose day it is matters, not the name: numbers sort many times faster than text.
-    days = days.select(pl.col("customer_id").hash(), "day").sort("customer_id", "day")
     last = days.select(pl.col("day").max()).item()
     span = days.select((pl.col("day").max() - pl.col("day").min()).dt.total_days()).item() + 1
-    gap = pl.col("day").diff().over("customer_id").dt.total_days()
-    gaps = days.select(gap=gap).filter(pl.col("gap") > 0).with_columns(weight=span / (span - pl.col("gap")))
+    gaps = weighed_gaps(days)
 
     def within(limit: int) -> float:
-        share = gaps.select(pl.col("weight").filter(pl.col("gap") <= limit).sum() / pl.col("weight").sum()).item()
-        return float(share) if gaps.height else 0.0
+        return share_within(gaps, limit)
 
     longest = span // HORIZONS_IN_SPAN
     fitting = next((limit for limit in HORIZONS if within(limit) >= RETURNED_IN_HORIZON), HORIZONS[-1])
@@ -86,3 +79,28 @@ def suggest(days: pl.DataFrame) -> Suggestion:
         active=active.height,
         churned=active.select(pl.col("churned").mean()).item() if active.height else float("nan"),
     )
+
+
+def weighed_gaps(days: pl.DataFrame) -> pl.DataFrame:
+    """The gaps between purchase days of the same customer, with their weights.
+
+    In data that span S days a gap of g days is seen only if it begins in the first S - g of them; it is weighed by
+    S / (S - g), the inverse of that chance (Horvitz and Thompson 1952), or long gaps would look too rare.
+
+    Args:
+        days: customer_id · day (Date), one or more rows per purchase day; not empty.
+
+    Returns:
+        gap (days) and weight, one row per gap.
+    """
+    # Whose day it is matters, not the name: numbers sort many times faster than text.
+    days = days.select(pl.col("customer_id").hash(), "day").sort("customer_id", "day")
+    span = days.select((pl.col("day").max() - pl.col("day").min()).dt.total_days()).item() + 1
+    gap = pl.col("day").diff().over("customer_id").dt.total_days()
+    return days.select(gap=gap).filter(pl.col("gap") > 0).with_columns(weight=span / (span - pl.col("gap")))
+
+
+def share_within(gaps: pl.DataFrame, limit: int) -> float:
+    """Share of weighed gaps that are at most `limit` days long; 0 without gaps."""
+    share = gaps.select(pl.col("weight").filter(pl.col("gap") <= limit).sum() / pl.col("weight").sum()).item()
+    return float(share) if gaps.height else 0.0

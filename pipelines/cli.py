@@ -84,6 +84,21 @@ def night_that_ran(text: str | None, settings: Settings) -> date:
     return night
 
 
+def parse_span(text: str, settings: Settings) -> tuple[date, date]:
+    """The first and the last night of ``A..B``.
+
+    Raises:
+        SettingsError: If the text is no span, or ends before it begins.
+    """
+    first, dots, last = text.partition("..")
+    if not dots:
+        raise SettingsError(f"{text} is no span of nights: write A..B, such as 2026-01-01..2026-03-31")
+    start, end = parse_night(first, settings), parse_night(last, settings)
+    if end < start:
+        raise SettingsError(f"{text} ends before it begins: write the earlier night first, {end}..{start}")
+    return start, end
+
+
 @app.command()
 def example(config: Config = None) -> None:
     """Bring the example's transactions: CDNOW, 69,659 purchases of 23,570 customers."""
@@ -127,12 +142,7 @@ def nights(
 ) -> None:
     """Run many nights in order, in one process: a backfill or a replay."""
     settings = prepare(config)
-    first, dots, last = span.partition("..")
-    if not dots:
-        raise SettingsError(f"{span} is no span of nights: write A..B, such as 2026-01-01..2026-03-31")
-    start, end = parse_night(first, settings), parse_night(last, settings)
-    if end < start:
-        raise SettingsError(f"{span} ends before it begins: write the earlier night first, {end}..{start}")
+    start, end = parse_span(span, settings)
     wanted = [start + timedelta(days=days) for days in range(0, (end - start).days + 1, step)]
     from pipelines.runs import run_nights
 
@@ -218,6 +228,39 @@ def publish(
         complain(f"{error}.")
         raise typer.Exit(FAILED) from None
     CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
+
+
+@app.command()
+def backtest(
+    span: Annotated[str, typer.Option("--nights", help="A..B: the first and the last night, both ripe.")],
+    step: Annotated[int, typer.Option(min=1, help="Days from one night to the next.")] = 30,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Compute nights again that an earlier one has stored.")
+    ] = False,
+    config: Config = None,
+) -> None:
+    """Train, judge, score and settle as of past nights, against every rule; goes on where it was interrupted."""
+    from pipelines.runs import run_backtest
+
+    settings = prepare(config)
+    start, end = parse_span(span, settings)
+    raise typer.Exit(run_backtest(start, end, settings, step_days=step, fresh=fresh))
+
+
+@app.command()
+def doctor(config: Config = None) -> None:
+    """Judge whether the data are enough, and for what, and whether everything is reachable; 1 if not."""
+    from pipelines.doctor import examine
+
+    raise typer.Exit(examine(prepare(config)))
+
+
+@app.command()
+def horizon(config: Config = None) -> None:
+    """Advise on the churn window: what 14 to 180 silent days would mean on your data, and which of them fits."""
+    from pipelines.horizon import advise
+
+    raise typer.Exit(advise(prepare(config)))
 
 
 @app.command("init")

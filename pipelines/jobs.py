@@ -1,6 +1,10 @@
-"""The three jobs: nightly from source to CRM, training, settlement."""
+"""The jobs: nightly from source to CRM, training, settlement; and a backtest, which changes none of them."""
+
+from typing import Any
 
 import dagster as dg
+
+from assets.backtest import rehearse_nights
 
 TRAIN_NOW = {"ops": {"churn_model": {"config": {"due": "now"}}}}
 
@@ -20,4 +24,14 @@ SETTLEMENT = dg.define_asset_job(
     selection=dg.AssetSelection.groups("settlement"),
     description="Compare what was predicted with what happened, for every night that is ripe.",
 )
-JOBS = [NIGHTLY, TRAINING, SETTLEMENT]
+
+
+@dg.job(
+    name="backtest", description="Say of past nights what would have been said then, and settle it; one run for all."
+)
+def backtest() -> None:
+    """The nights of a backtest, in the order of time."""
+    rehearse_nights()
+
+
+JOBS: list[Any] = [NIGHTLY, TRAINING, SETTLEMENT, backtest]

@@ -20,7 +20,7 @@ from pipelines.preflight import refuse_unreachable
 from pipelines.progress import CONSOLE, complain, sentence_of
 from pipelines.schedules import ran
 from pipelines.settings import Settings
-from pipelines.summary import print_summary
+from pipelines.summary import print_report, print_summary
 
 DONE, FAILED = 0, 1
 _RECENT = 20
@@ -40,6 +40,39 @@ def run_job(job: str, night: date, settings: Settings, accepted: Sequence[str] =
     """
     with dg.DagsterInstance.get() as instance:
         return _run(definitions(settings).resolve_job_def(job), night, settings, instance, accepted)
+
+
+def run_backtest(first: date, last: date, settings: Settings, *, step_days: int, fresh: bool) -> int:
+    """Run a backtest in this process, as a run that the Dagster UI shows, and print its report.
+
+    Args:
+        first: First night.
+        last: Last night at most.
+        settings: What the pipeline is configured with.
+        step_days: Days from one night to the next.
+        fresh: Compute nights again that an earlier backtest has stored.
+
+    Returns:
+        The exit code: 0 if it succeeded, 1 if not; what it had finished is kept.
+    """
+    asked = {"first": f"{first}", "last": f"{last}", "step_days": step_days, "fresh": fresh}
+    with dg.DagsterInstance.get() as instance:
+        result = (
+            definitions(settings)
+            .resolve_job_def("backtest")
+            .execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                tags={TOLD_TAG: "by the command"},
+                run_config={"loggers": {"progress": {}}, "ops": {"rehearse_nights": {"config": asked}}},
+            )
+        )
+    if result.success:
+        print_report("backtest", settings)
+        return DONE
+    _complain_of_all(result, "backtest")
+    complain(f"the backtest failed; what it had finished is kept. `churn ui` shows the details of run {result.run_id}.")
+    return FAILED
 
 
 def run_nights(
@@ -98,15 +131,19 @@ def _run(
     )
     if result.success:
         return DONE
-    for event in result.all_events:
-        if event.is_step_failure:
-            _complain_of(f"{event.step_key}", event.step_failure_data.error)
-        elif event.is_failure and event.is_job_event and not event.job_failure_data.first_step_failure_event:
-            _complain_of(job.name, event.job_failure_data.error)
+    _complain_of_all(result, job.name)
     failure = failure_of(result.dagster_run, instance)
     complain(f"night {night} is red. {failure.outcome} `churn ui` shows the details of run {result.run_id}.")
     tell(failure, settings.alerts, complain)
     return FAILED
+
+
+def _complain_of_all(result: dg.ExecuteInProcessResult, job: str) -> None:
+    for event in result.all_events:
+        if event.is_step_failure:
+            _complain_of(f"{event.step_key}", event.step_failure_data.error)
+        elif event.is_failure and event.is_job_event and not event.job_failure_data.first_step_failure_event:
+            _complain_of(job, event.job_failure_data.error)
 
 
 def _complain_of(where: str, error: Any) -> None:

@@ -10,5 +10,10 @@ from pipelines.settings import Settings
 
 def print_summary(night: date, settings: Settings) -> None:
     """Print the report of a night as a retention manager reads it."""
-    text = settings.beside(settings.lake.reports) / f"{night}.md"
+    print_report(f"{night}", settings)
+
+
+def print_report(name: str, settings: Settings) -> None:
+    """Print one of the reports in their folder."""
+    text = settings.beside(settings.lake.reports) / f"{name}.md"
     CONSOLE.print(Markdown(text.read_text(encoding="utf-8")))

@@ -1,0 +1,112 @@
+"""The backtest: what the pipeline would have said on past nights, stored night by night and told once."""
+
+import time
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.backtest_report import BacktestReport, write_report
+from assets.backtest_run import record_backtest
+from assets.lake import Lake
+from assets.nights import as_night
+from assets.rehearsals import Rehearsals, evidence
+from assets.retention_report import Reports
+from assets.tracking import Tracking
+from assets.training import revision
+from models.backtest import figures, overall, planned, rehearse
+from models.challenge import Question
+from models.settlement import SERVED
+
+
+class BacktestConfig(dg.Config):
+    """Which nights are rehearsed.
+
+    Attributes:
+        first: The first night, YYYY-MM-DD.
+        last: No night is later.
+        step_days: Days from one night to the next.
+        fresh: Whether nights that are stored are computed again.
+    """
+
+    first: str
+    last: str
+    step_days: int = 30
+    fresh: bool = False
+
+
+@dg.op
+def rehearse_nights(
+    context: dg.OpExecutionContext,
+    config: BacktestConfig,
+    lake: dg.ResourceParam[Lake],
+    reports: Reports,
+    tracking: Tracking,
+    question: dg.ResourceParam[Question],
+) -> None:
+    """Train as of each night with what was known then, gate on, score, settle, and compare with every rule.
+
+    One run over all nights and no partitions: what serves on a night hangs on all the nights before it.
+    """
+    ran = lake.nights("customer_days")
+    if not ran:
+        raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
+    days = lake.scan("customer_days", ran)
+    last_day = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).collect().item()
+    first, horizon = as_night(config.first), question.churn.horizon_days
+    nights = planned(
+        first, as_night(config.last), config.step_days, known_until=last_day or first, horizon_days=horizon
+    )
+    stored = Rehearsals.of(lake, question, first, config.step_days)
+    if config.fresh:
+        stored.forget()
+    facts: dict[date, dict[str, Any]] = {}
+    champion: date | None = None
+    spent: list[float] = []
+    digests = evidence(days, [night + timedelta(days=horizon) for night in nights])
+    for place, (night, digest) in enumerate(zip(nights, digests, strict=True), 1):
+        noted, begun = stored.facts(night, digest), time.perf_counter()
+        if noted is None:
+            serving = None if champion is None else stored.champion(champion)
+            done = rehearse(days.filter(pl.col("day") <= night + timedelta(days=horizon)), night, question, serving)
+            since = night if done.appointed or champion is None else champion
+            noted = {"evidence": digest, "champion_since": f"{since}", "verdict": done.verdict.sentence}
+            noted |= {"passed": done.verdict.passed, "serves": _who(done.verdict.serves, stored, champion)}
+            noted |= {"figures": figures(done.outcomes, question.evaluation)}
+            stored.keep(night, done, noted)
+            spent.append(time.perf_counter() - begun)
+        facts[night], champion = noted, as_night(noted["champion_since"])
+        context.log.info(_progress(place, len(nights), night, noted, spent, done_before=not spent))
+    outcomes = {night: stored.outcomes(night) for night in nights}
+    report = BacktestReport(
+        nights=facts,
+        gains=overall(outcomes, question.evaluation),
+        customers={night: rows.height for night, rows in outcomes.items()},
+        churned={night: float(rows["churned"].to_numpy().mean()) for night, rows in outcomes.items()},
+        horizon_days=horizon,
+        step_days=config.step_days,
+    )
+    write_report(report, reports)
+    origin = {"dagster.run_id": context.run_id, "git_sha": revision()}
+    record_backtest(tracking.store, report, question, digest=f"{stored.key}-{digests[-1]}", tags=origin)
+
+
+def _who(serves: str, stored: Rehearsals, champion: date | None) -> str:
+    """Which model or rule scores: a champion that stays is named by what it serves with."""
+    return stored.champion(champion)[1].serves if serves == SERVED and champion is not None else serves
+
+
+def _progress(
+    place: int, count: int, night: date, noted: dict[str, object], spent: list[float], *, done_before: bool
+) -> str:
+    found = {(row["scorer"], row["figure"]): row["value"] for row in noted["figures"]}  # type: ignore[attr-defined]
+    told = ", ".join(
+        f"{name} {found[SERVED, key]:.3f}"
+        for key, name in (("auroc", "AUROC"), ("log_loss", "log loss"))
+        if (SERVED, key) in found
+    )
+    if done_before:
+        return f"{place} of {count}: night {night} was done before: {told}"
+    left = (count - place) * sum(spent) / len(spent)
+    return f"{place} of {count}: night {night}: {told}; {spent[-1]:.0f} s, about {left / 60:.0f} min left"

@@ -1,0 +1,77 @@
+"""What is known of the customers: the lake, or, before a night ran, what a night would take in from the source."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from tempfile import TemporaryDirectory
+
+import polars as pl
+
+from assets.lake import Lake
+from pipelines.settings import Settings
+
+TABLE = "customer_days"
+
+
+class NothingKnownError(Exception):
+    """There is nothing to give advice on; the message says what to do."""
+
+
+@contextmanager
+def known_lake(settings: Settings) -> Iterator[tuple[Lake, str]]:
+    """The lake, if a night ran; else one made for the moment from all that the source delivers.
+
+    The ingestion is the one of a night, so that the advice is about the rows that a night would see; it stops short of
+    the checks, writes beside the lake and leaves nothing behind.
+
+    Yields:
+        A lake with at least one night of `customer_days`, and where it comes from, in words.
+
+    Raises:
+        NothingKnownError: If the source cannot be read.
+    """
+    lake = Lake(root=str(settings.beside(settings.lake.path)))
+    if nights := lake.nights(TABLE):
+        ran = "1 night" if len(nights) == 1 else f"{len(nights):,} nights"
+        yield lake, f"the lake, {ran} up to {nights[-1]}"
+        return
+    home = settings.beside(settings.lake.path)
+    home.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=home, prefix=".") as folder:
+        moment = Lake(root=folder)
+        _take_in(settings, moment)
+        yield moment, "the source, because no night ran yet"
+
+
+def purchases(lake: Lake) -> tuple[pl.LazyFrame, date]:
+    """`customer_days` of every night, and the last day on which somebody bought.
+
+    Raises:
+        NothingKnownError: If nobody ever bought.
+    """
+    days = lake.scan(TABLE, lake.nights(TABLE))
+    last = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).collect().item()
+    if last is None:
+        raise NothingKnownError("There is no usable purchase: bring deliveries with rows, or mend source.columns.")
+    return days, last
+
+
+def _take_in(settings: Settings, lake: Lake) -> None:
+    import dagster as dg
+
+    from assets.features import customer_days
+    from assets.ingestion import arrivals
+    from assets.transactions import parted_rows
+    from pipelines.definitions import resources
+
+    last = datetime.now(UTC).astimezone(settings.churn.zone).date() - timedelta(days=1)
+    result = dg.materialize(
+        [arrivals, parted_rows, customer_days],
+        partition_key=f"{last}",
+        resources={**resources(settings), "lake": lake, "io_manager": lake},
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    for event in result.all_events:
+        if event.is_step_failure and (error := event.step_failure_data.error) is not None:
+            raise NothingKnownError((error.cause or error).message.strip())

@@ -1,0 +1,101 @@
+"""Whether everything that a night needs can be reached: source, lake, CRM and MLflow; nothing is changed."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+from assets.crm import Crm
+from assets.database import URL_VARIABLE, DatabaseSource
+from assets.postgresql import connected
+from pipelines.settings import Settings
+
+_PATIENCE = 5.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Something outside that a night needs.
+
+    Attributes:
+        name: What it is.
+        address: Where it is, without a password.
+        problem: Why it cannot be used; None if it can.
+    """
+
+    name: str
+    address: str
+    problem: str | None
+
+
+def places(settings: Settings) -> Iterator[Place]:
+    """Try every place in turn; a database is asked for nothing but an answer."""
+    source = settings.source
+    yield _tried("source", source.path or f"{source.table or 'query'} of the database", lambda: _source(settings))
+    for name, folder in (("lake", settings.lake.path), ("reports", settings.lake.reports)):
+        path = settings.beside(folder)
+        yield _tried(name, str(path), lambda path=path: _writable(path))  # type: ignore[misc]
+    crm = Crm(database=settings.crm_database())
+    yield _tried("CRM", crm.address, lambda: _database(settings.crm_database(), "CHURN__CRM__DATABASE"))
+    tracking = settings.tracking_uri()
+    yield _tried("MLflow", re.sub(r"(?<=://)[^/@]*@", "", tracking), lambda: _tracking(tracking))
+
+
+def _tried(name: str, address: str, attempt: Callable[[], None]) -> Place:
+    try:
+        attempt()
+    # A driver may raise anything; whatever it is, the place cannot be used, and that is the answer.
+    except Exception as error:
+        reason = f"{error}".strip().splitlines() or [type(error).__name__]
+        return Place(name, address, re.sub(r"(?<=://)[^/@\s]*@", "", reason[0]))
+    return Place(name, address, None)
+
+
+def _source(settings: Settings) -> None:
+    source = settings.transactions()
+    if isinstance(source, DatabaseSource):
+        _database(source.url, URL_VARIABLE)
+    elif not list(source.files()):
+        raise OSError("no file is there")
+
+
+def _writable(path: Path) -> None:
+    """Refuse a folder that cannot be written to, or that could not be made."""
+    here = next(each for each in (path, *path.parents) if each.exists())
+    if not here.is_dir():
+        raise OSError(f"{here} is a file, not a folder")
+    if not os.access(here, os.W_OK | os.X_OK):
+        raise OSError(f"{here} is not writable: change its owner or its mode")
+
+
+def _database(address: str, variable: str) -> None:
+    if not address.startswith(("postgresql:", "postgresql+", "postgres:")):
+        _file(Path(address))
+        return
+    with connected(re.sub(r"^postgres\w*(\+\w+)?:", "postgresql:", address), variable) as cursor:
+        cursor.execute("SELECT 1")
+        cursor.fetchall()
+
+
+def _file(path: Path) -> None:
+    """Refuse an SQLite file that cannot be written to, or that could not be made."""
+    if not path.exists():
+        _writable(path.parent)
+    elif path.is_dir():
+        raise OSError(f"{path} is a folder, not a file")
+    elif not os.access(path, os.W_OK):
+        raise OSError(f"{path} is not writable: change its owner or its mode")
+
+
+def _tracking(uri: str) -> None:
+    if uri.startswith("sqlite:///"):
+        _file(Path(uri.removeprefix("sqlite:///").partition("?")[0]))
+    elif uri.startswith("http"):
+        with suppress(HTTPError):  # a server that refuses a page is there all the same
+            urlopen(f"{uri}/health", timeout=_PATIENCE).close()  # noqa: S310 (http by the condition)
+    else:
+        _database(uri, "CHURN__MLFLOW__TRACKING_URI")
