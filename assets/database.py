@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from assets.other_database import is_postgresql, read_other
 from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, is_away, quoted, refusal
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, Arrival, numbered
@@ -26,10 +27,10 @@ _READ_FROM = dict.fromkeys(("timestamp", "contract_until"), MOMENTS | TEXTS) | d
 
 @dataclass(frozen=True)
 class DatabaseSource:
-    """A table or a query of a PostgreSQL database.
+    """A table or a query of a database.
 
     Attributes:
-        url: ``postgresql://user:password@host:5432/database``; a secret.
+        url: ``postgresql://user:password@host:5432/database``, or that of another database; a secret.
         columns: Which of its columns mean what.
         reading: How text becomes moments and numbers.
         table: Name of a table or view, with its schema where it is not on the search path.
@@ -65,7 +66,7 @@ class DatabaseSource:
     def relation(self) -> str:
         """What stands after FROM."""
         if self.query is not None:
-            return f"(\n{self.query.strip().rstrip(';')}\n) AS delivery"
+            return f"(\n{self.query.strip().rstrip(';')}\n) delivery"
         return ".".join(map(quoted, self.name.split(".")))
 
 
@@ -95,10 +96,23 @@ def read_database(
     last = manifest.filter(pl.col("source_file") == source.name)["night"].max()
     after = last if isinstance(last, date) else None
     path = scratch / f"{night}.parquet"
-    with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
-        types = _types(source, cursor)
-        cursor.execute(_select(source, types, definition, after=after, night=night))
-        pl.scan_arrow_c_stream(cursor.fetch_arrow()).sort(pl.all()).sink_parquet(path, row_group_size=122_880)
+    if is_postgresql(source.url):
+        with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
+            types = _types(source, cursor)
+            cursor.execute(_select(source, types, definition, after=after, night=night))
+            delivered = pl.scan_arrow_c_stream(cursor.fetch_arrow())
+            delivered.sort(pl.all()).sink_parquet(path, row_group_size=122_880)
+    else:
+        read_other(
+            source.url,
+            source.name if source.query is None else source.relation,
+            source.arrived_column,
+            source.columns,
+            name=source.name,
+            variable=URL_VARIABLE,
+            after=after,
+            night=night,
+        ).sort(pl.all()).write_parquet(path, row_group_size=122_880)
     rows = pl.scan_parquet(path)
     count = rows.select(pl.len()).collect().item()
     with path.open("rb") as stream:
@@ -111,7 +125,7 @@ def read_database(
     }
     span = {"arrived_from": after and _end(after, definition), "arrived_until": _end(night, definition)}
     read = canonical(rows, source.columns, source.reading, timezone=definition.timezone, file=source.name)
-    notes = [note for note in drift(list(types), source.columns, file=source.name) if ABSENT in note]
+    notes = [note for note in drift(rows.collect_schema().names(), source.columns, file=source.name) if ABSENT in note]
     line |= {"identity": ", ".join(sorted(source.identity)), "size": path.stat().st_size}
     line |= {"rows": count, "due": count, "later": 0} | span
     yield Arrival(notes, line, numbered(read, source.identity))

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 from assets.crm import Crm
 from assets.database import URL_VARIABLE, DatabaseSource
+from assets.other_database import answer, is_postgresql
 from assets.postgresql import connected
 from pipelines.settings import Settings
 
@@ -57,8 +58,10 @@ def _tried(name: str, address: str, attempt: Callable[[], None]) -> Place:
 
 def _source(settings: Settings) -> None:
     source = settings.transactions()
-    if isinstance(source, DatabaseSource):
+    if isinstance(source, DatabaseSource) and is_postgresql(source.url):
         _database(source.url, URL_VARIABLE)
+    elif isinstance(source, DatabaseSource):
+        answer(source.url, "SELECT 1", name=source.name, variable=URL_VARIABLE)
     elif not list(source.files()):
         raise OSError("no file is there")
 

@@ -68,7 +68,8 @@ class Source(_Section):
         kind: ``files`` or ``database``.
         path: Files: a folder, read with its subfolders, one file or a pattern such as ``landing/**/orders-*.csv``, here
             or below ``s3://``, ``gs://`` or ``az://``; csv, csv.gz, parquet, ndjson, by extension.
-        url: Database: ``postgresql://user:password@host/database``; only from the environment, ``CHURN__SOURCE__URL``.
+        url: Database: ``postgresql://user:password@host/database``, or that of another database whose driver is
+            installed; only from the environment, ``CHURN__SOURCE__URL``.
         table: Database: the table or view that is read.
         query: Database: a SELECT in place of a table.
         arrived_column: Database: when a row arrived; without it a row counts as arrived when it happened.

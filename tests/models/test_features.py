@@ -285,7 +285,8 @@ def test_duckdb_computes_the_same_of_the_items(past: list[Row]) -> None:
         connection.register("items", bought(table(past)).collect())
 
         def ask(query: str) -> pl.DataFrame:
-            return connection.sql(query.replace("n.night", f"DATE '{NIGHT}'")).pl()
+            answer: pl.DataFrame = connection.sql(query.replace("n.night", f"DATE '{NIGHT}'")).pl()
+            return answer
 
         oracle = ask(ITEMS_ORACLE).with_columns(pl.exclude("customer_id").cast(pl.Float32))
         assert_frame_equal(result.select(oracle.columns), oracle, check_exact=True)

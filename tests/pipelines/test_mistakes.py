@@ -323,8 +323,9 @@ MISTAKES = {
     ),
     "a wrong database": database('database "shop" does not exist', "Correct the database", url="{shop}"),
     "a wrong kind of URL": database(
-        "is no URL of a PostgreSQL database", "It reads postgresql://", url="mysql://a:secret@127.0.0.1/shop"
+        "begins with mysql://, for which no driver is installed", "connectorx", url="mysql://a:secret@127.0.0.1/shop"
     ),
+    "no URL at all": database("is no URL of a database", "It reads postgresql://", url="shop.example.com"),
     "a wrong table": database(
         "purchase: the database has no such table", "Did you mean 'purchases'?", source='table = "purchase"'
     ),

@@ -1,0 +1,95 @@
+"""Transactions from a database other than PostgreSQL, by the driver that is installed for it."""
+
+import re
+from datetime import date, datetime, time, timedelta
+from importlib.util import find_spec
+from typing import Literal
+
+import polars as pl
+
+from assets.postgresql import without_password
+from models.mapping import ColumnMapping, DeliveryError, resolve
+
+
+def is_postgresql(url: str) -> bool:
+    """Whether a URL is one of PostgreSQL, for which churn brings the driver."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def read_other(
+    url: str,
+    relation: str,
+    arrived_column: str | None,
+    columns: ColumnMapping,
+    *,
+    name: str,
+    variable: str,
+    after: date | None,
+    night: date,
+) -> pl.DataFrame:
+    """Read what arrived after one night and by the end of another; both nights end at midnight of the column's clock.
+
+    Args:
+        url: ``scheme://user:password@host/database``; ADBC has to have a driver of that scheme, or connectorx knows it.
+        relation: What stands after FROM, in the words of that database.
+        arrived_column: When a row arrived, a name as that database writes it; the timestamp if None.
+        columns: Which columns mean what.
+        name: What the lake calls the source.
+        variable: The environment variable that holds the URL, for messages.
+        after: The last night that was ingested; rows without a time of arrival come with the first.
+        night: As-of date.
+
+    Raises:
+        DeliveryError: If no driver is installed, the database cannot be read, or lacks a column.
+    """
+    empty = answer(url, f"SELECT * FROM {relation} WHERE 1 = 0", name=name, variable=variable)  # noqa: S608 (from settings)
+    arrived = arrived_column or resolve(empty.columns, columns, file=name)["timestamp"]
+
+    def midnight(day: date) -> str:
+        return f"'{datetime.combine(day + timedelta(days=1), time())}'"
+
+    span = f"{arrived} < {midnight(night)}"
+    span += f" OR {arrived} IS NULL" if after is None else f" AND {arrived} >= {midnight(after)}"
+    return answer(url, f"SELECT * FROM {relation} WHERE {span}", name=name, variable=variable)  # noqa: S608 (from settings)
+
+
+def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFrame:
+    """What a database says to a statement.
+
+    Args:
+        url: As for :func:`read_other`.
+        statement: In its own SQL.
+        name: What the lake calls the source.
+        variable: The environment variable that holds the URL, for messages.
+
+    Raises:
+        DeliveryError: If no driver is installed, or the database refuses.
+    """
+    try:
+        return pl.read_database_uri(statement, url, engine=_engine(url, variable))
+    except DeliveryError:
+        raise
+    # Every driver has errors of its own, which share no class but this.
+    except Exception as error:
+        reason = " ".join(without_password(f"{error}").split())
+        raise DeliveryError(
+            f"{name}: the database of {variable} cannot be read ({reason}). Correct the URL in the environment, or "
+            "source.table, source.query and source.arrived_column in churn.toml."
+        ) from None
+
+
+def _engine(url: str, variable: str) -> Literal["adbc", "connectorx"]:
+    scheme = url.partition(":")[0].lower()
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", scheme) or "://" not in url:
+        raise DeliveryError(
+            f"{variable} is no URL of a database. It reads postgresql://user:password@host:5432/database, reserved "
+            "characters percent-encoded (@ as %40)."
+        )
+    if find_spec(f"adbc_driver_{scheme}"):
+        return "adbc"
+    if find_spec("connectorx"):
+        return "connectorx"
+    raise DeliveryError(
+        f"{variable} begins with {scheme}://, for which no driver is installed. Install one into .venv: an ADBC driver "
+        f"named adbc-driver-{scheme}, or connectorx."
+    )
