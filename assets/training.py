@@ -77,12 +77,16 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
     churn, settings = question.churn, asdict(question)
     buffer = BytesIO()
     outcome.examples.write_ipc(buffer)
-    tables = {}
+    tables, found = {}, {}
+    if outcome.trials.height:
+        tables["trials"] = outcome.trials
+        (chosen,) = outcome.trials.filter("chosen").drop("chosen").iter_rows(named=True)
+        found = {f"tuned.{key}": value for key, value in chosen.items()}
     for name, probability in outcome.probabilities.items():
         tables[f"calibration_{name}"] = calibration_table(outcome.churned, probability)
         tables[f"gain_{name}"] = gain_table(outcome.churned, probability)
     figures = {}
-    if "xgboost" in outcome.probabilities:
+    if "committee" in outcome.probabilities:
         explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
     return TrainingRecord(
@@ -102,7 +106,7 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
         data_digest=hashlib.sha256(buffer.getvalue()).hexdigest(),
         settings_digest=hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
         promote=outcome.verdict.serves != SERVED,
-        params={f"{part}.{key}": value for part, values in settings.items() for key, value in values.items()},
+        params={f"{part}.{key}": value for part, values in settings.items() for key, value in values.items()} | found,
         tags={"git_sha": revision(), "dagster.run_id": run_id, "dagster.partition": f"{night}"},
         tables=tables,
         figures=figures,
