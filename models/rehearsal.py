@@ -87,7 +87,9 @@ def splits(examples: pl.DataFrame) -> list[Split]:
         others, own = numbered.filter(pl.col("fold") != number), numbered.filter(pl.col("fold") == number)
         later, tried = own.filter(pl.col("night") == nights[-2]), own.filter(pl.col("night") == nights[-1])
         found.append(Split(others.filter(pl.col("night") < nights[-2]), later, tried))
-    enough = all(split.older["churned"].n_unique() == 2 and split.later.height for split in found)
+    enough = all(
+        split.older["churned"].n_unique() == 2 and split.later.height and split.tried.height for split in found
+    )
     return found if enough else []
 
 

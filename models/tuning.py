@@ -70,14 +70,14 @@ def tune(
 
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=recipe.seed, multivariate=True))
-        study.enqueue_trial({name: asdict(recipe)[name] for name in _SPACE}, skip_if_exists=False)
-        study.optimize(objective, n_trials=trials, timeout=60 * minutes)
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+    with warnings.catch_warnings():
+        # A recipe of the settings may lie outside of what is searched.
+        warnings.filterwarnings("ignore", "Fixed parameter", UserWarning)
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=recipe.seed))
+        study.enqueue_trial({name: asdict(recipe)[name] for name in _SPACE})
+        study.optimize(objective, n_trials=1)
+        study.optimize(objective, n_trials=trials - 1, timeout=60 * minutes)
+    optuna.logging.set_verbosity(verbosity)
     best = min(rows, key=lambda row: (row["log_loss"], row["trial"]))
     chosen = best if best["gain"] > best["standard_error"] else rows[0]
     table = pl.DataFrame(rows).with_columns(chosen=pl.col("trial") == chosen["trial"])
@@ -96,7 +96,7 @@ _SPACE: dict[str, tuple[float, float, bool]] = {
 
 
 def _tried(trial: "optuna.Trial", recipe: ClassifierRecipe) -> ClassifierRecipe:
-    values = {
+    values: dict[str, Any] = {
         name: trial.suggest_int(name, int(low), int(high))
         if name == "depth"
         else trial.suggest_float(name, low, high, log=log)

@@ -242,14 +242,15 @@ except mlflow.MlflowException as error:
 def test_what_serves_can_be_loaded_from_mlflow_without_this_pipeline(tracking, record, serves, tmp_path):
     chosen = record.serving.serving(serves)
     tracking.record_training(replace(record, serving=chosen))
-    place = tracking.store.client.get_model_version_download_uri("churn", "1")
     frame = examples(FIRST).select(chosen.features).with_columns(pl.all().cast(pl.Float64)).head(20)
     frame = frame.with_columns(spend=pl.when(pl.int_range(pl.len()) > 2).then("spend"))
     asked, told = tmp_path / "asked.json", tmp_path / "told.json"
     asked.write_text(json.dumps(frame.select(reversed(frame.columns)).to_dict(as_series=False)))
-    command = [sys.executable, "-I", "-W", "ignore", "-c", ELSEWHERE, place, f"{asked}", f"{told}"]
-    quiet = {**os.environ, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-    done = subprocess.run(command, cwd=tmp_path, env=quiet, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-I", "-W", "ignore", "-c", ELSEWHERE, "models:/churn@champion", f"{asked}", f"{told}"]
+    store = {"MLFLOW_TRACKING_URI": tracking.tracking_uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, **store}, capture_output=True, text=True, check=True
+    )
     scores = {name: list(rows.values()) for name, rows in json.loads(told.read_text()).items()}
     expected = chosen.predict(frame)
     assert list(scores) == expected.columns

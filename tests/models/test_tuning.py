@@ -24,7 +24,7 @@ def examples():
     recency, spend = random.integers(0, 100, rows), random.gamma(2, 20, rows)
     return pl.DataFrame(
         {
-            "night": np.repeat([NEWEST - timedelta(days=10 * back) for back in (3, 2, 1, 0)], 400),
+            "night": [NEWEST - timedelta(days=10 * back) for back in (3, 2, 1, 0) for _ in range(400)],
             "customer_id": [f"c{number:04d}" for number in range(400)] * 4,
             "recency_days": recency.astype(np.float32),
             "spend": spend.astype(np.float32),
