@@ -59,10 +59,11 @@ def horizon_figure(table: pl.DataFrame, chosen: int | None) -> Figure:
     in_percent(shares.yaxis)
     legend(shares, "upper right")
     judged = table.drop_nulls("auroc")
-    order.vlines(judged["horizon_days"], judged["auroc_low"], judged["auroc_high"], COLOURS["xgboost"], lw=5, alpha=0.3)
-    order.plot(judged["horizon_days"], judged["auroc"], color=COLOURS["xgboost"], **_LINE)
+    model = COLOURS["committee"]
+    order.vlines(judged["horizon_days"], judged["auroc_low"], judged["auroc_high"], model, lw=5, alpha=0.3)
+    order.plot(judged["horizon_days"], judged["auroc"], color=model, **_LINE)
     dress(order, "How well a quick model ranks", "AUROC, range over nights")
-    lift.plot(judged["horizon_days"], judged["lift"], color=COLOURS["xgboost"], **_LINE)
+    lift.plot(judged["horizon_days"], judged["lift"], color=model, **_LINE)
     lift.plot(
         days, (1 / table["churn_rate"]).clip(upper_bound=10), color=FAINT, linewidth=1.2, label="at most possible"
     )

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.backtest_report import BacktestReport, write_report
 from assets.backtest_run import record_backtest
+from assets.features import TABLES
 from assets.lake import Lake
 from assets.nights import as_night
 from assets.rehearsals import Rehearsals, evidence
@@ -52,7 +53,7 @@ def rehearse_nights(
     ran = lake.nights("customer_days")
     if not ran:
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
-    days = lake.scan("customer_days", ran)
+    days, items, facts = (lake.scan(table, lake.nights(table)) for table in TABLES)
     last_day = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).collect().item()
     first, horizon = as_night(config.first), question.churn.horizon_days
     nights = planned(
@@ -61,26 +62,27 @@ def rehearse_nights(
     stored = Rehearsals.of(lake, question, first, config.step_days)
     if config.fresh:
         stored.forget()
-    facts: dict[date, dict[str, Any]] = {}
+    told: dict[date, dict[str, Any]] = {}
     champion: date | None = None
     spent: list[float] = []
-    digests = evidence(days, [night + timedelta(days=horizon) for night in nights])
+    digests = evidence([days, items, facts], [night + timedelta(days=horizon) for night in nights])
     for place, (night, digest) in enumerate(zip(nights, digests, strict=True), 1):
         noted, begun = stored.facts(night, digest), time.perf_counter()
         if noted is None:
             serving = None if champion is None else stored.champion(champion)
-            done = rehearse(days.filter(pl.col("day") <= night + timedelta(days=horizon)), night, question, serving)
+            until = pl.col("day") <= night + timedelta(days=horizon)
+            done = rehearse(days.filter(until), night, question, serving, items=items, facts=facts)
             since = night if done.appointed or champion is None else champion
             noted = {"evidence": digest, "champion_since": f"{since}", "verdict": done.verdict.sentence}
             noted |= {"passed": done.verdict.passed, "serves": _who(done.verdict.serves, stored, champion)}
             noted |= {"figures": figures(done.outcomes, question.evaluation)}
             stored.keep(night, done, noted)
             spent.append(time.perf_counter() - begun)
-        facts[night], champion = noted, as_night(noted["champion_since"])
+        told[night], champion = noted, as_night(noted["champion_since"])
         context.log.info(_progress(place, len(nights), night, noted, spent, done_before=not spent))
     outcomes = {night: stored.outcomes(night) for night in nights}
     report = BacktestReport(
-        nights=facts,
+        nights=told,
         gains=overall(outcomes, question.evaluation),
         customers={night: rows.height for night, rows in outcomes.items()},
         churned={night: float(rows["churned"].to_numpy().mean()) for night, rows in outcomes.items()},

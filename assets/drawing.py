@@ -18,7 +18,7 @@ from models.ranking import Vector
 
 COLOURS = {
     "champion": "#c8431b",
-    "xgboost": "#1f6fc4",
+    "committee": "#1f6fc4",
     "mbg_nbd": "#1b8a5a",
     "logistic_rfm": "#8f5bb5",
     "frequency": "#b87a00",
@@ -110,7 +110,7 @@ def colour_of(scorer: str) -> str:
 
 def is_model(scorer: str) -> bool:
     """Whether a scorer is drawn strongly: the models are, the rules are not."""
-    return scorer in {"champion", "xgboost"}
+    return scorer in {"champion", "committee"}
 
 
 def line_of(scorer: str) -> dict[str, Any]:

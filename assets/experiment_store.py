@@ -8,7 +8,7 @@ import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -20,15 +20,16 @@ import polars as pl
 from polars import selectors as cs
 
 from assets.postgresql import without_password
+from assets.stored_scorer import LOADER, copy_code, save
+from models.scorer import MODELS, Scorer
 
 if TYPE_CHECKING:
-    import xgboost as xgb
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel, Run
+    from mlflow.types import Schema
 
-REQUIREMENTS = ("mlflow", "polars", "xgboost-cpu")
-BOOSTER = "model.ubj"
+REQUIREMENTS = ("mlflow", "numpy", "polars", "scipy", "xgboost-cpu")
 _ABOUT = {
     "mlflow.experimentKind": "custom_model_development",
     "mlflow.note.content": "One run per training night, with the challenger, the champion and every baseline on the "
@@ -107,35 +108,28 @@ class ExperimentStore:
         for name, figure in figures.items():
             self.client.log_figure(run, figure, f"figures/{name}.png")
 
-    def log_model(
-        self, run: str, name: str, booster: "xgb.Booster", *, beside: Path, metadata: Mapping[str, str]
-    ) -> "LoggedModel":
-        """Store a booster as a model of the run, with a file beside it."""
+    def log_model(self, run: str, name: str, scorer: Scorer, *, metadata: Mapping[str, str]) -> "LoggedModel":
+        """Store a scorer as a model of the run that MLflow can load without this pipeline."""
         with _quiet():
             import mlflow.pyfunc
-            import mlflow.xgboost
         from mlflow.entities import LoggedModelOutput
         from mlflow.models import Model, ModelSignature
-        from mlflow.types import ColSpec, Schema
 
         logged = self.client.create_logged_model(self.experiment, name, run)
         model_id = logged.model_id
         described = Model(
             logged.artifact_location, run, model_uuid=model_id, model_id=model_id, metadata=dict(metadata)
         )
-        with tempfile.TemporaryDirectory() as folder:
-            # Signature and requirements are said, not inferred: inferring takes ten seconds, and the input example
-            # that it wants would put customers into the artifact store.
-            mlflow.xgboost.save_model(
-                booster,
+        with tempfile.TemporaryDirectory() as folder, _quiet():
+            # Signature and requirements are said, not inferred: inferring takes ten seconds.
+            mlflow.pyfunc.save_model(
                 f"{folder}/model",
+                loader_module=LOADER,
+                data_path=f"{save(scorer, Path(folder, 'scorer'))}",
+                code_paths=copy_code(Path(folder, "code")),
                 mlflow_model=described,
-                signature=ModelSignature(
-                    Schema([ColSpec("float", name) for name in booster.feature_names or ()]), Schema([ColSpec("float")])
-                ),
+                signature=ModelSignature(_doubles(scorer.features), _doubles(("churn_probability", *MODELS))),
                 pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
-                extra_files=[f"{beside}"],
-                model_format="ubj",
             )
             self.client.log_model_artifacts(model_id, f"{folder}/model")
         self.client.log_outputs(run, [LoggedModelOutput(model_id, 0)])
@@ -146,6 +140,12 @@ class ExperimentStore:
         from mlflow.artifacts import download_artifacts
 
         return Path(download_artifacts(place, dst_path=f"{folder}", tracking_uri=self.client.tracking_uri))
+
+
+def _doubles(names: Iterable[str]) -> "Schema":
+    from mlflow.types import ColSpec, Schema
+
+    return Schema([ColSpec("double", name) for name in names])
 
 
 @cache
@@ -202,6 +202,8 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+        # It would put customers into the artifact store.
+        warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
         warnings.filterwarnings("ignore", ".*'str' dtypes are included by select_dtypes", DeprecationWarning)
         yield
 

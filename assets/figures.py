@@ -47,7 +47,7 @@ def training_figures(
 
     Args:
         churned: outcome per customer of the judged night.
-        probabilities: per scorer (`xgboost` among them) the probability per customer.
+        probabilities: per scorer (`committee` among them) the probability per customer.
         contributions: the challenger's contributions, one column per feature, of any of the customers.
         recipe: costs and save rate.
         value: worth of keeping each customer; the recipe's for everybody if absent.
@@ -59,7 +59,7 @@ def training_figures(
         "calibration": calibration(churned, probabilities),
         "profit": profit_curve(churned, probabilities, recipe, value, unit),
         "contributions": contributions_summary(contributions),
-        "score_distribution": score_distribution(churned, probabilities["xgboost"]),
+        "score_distribution": score_distribution(churned, probabilities["committee"]),
     }
 
 
@@ -174,7 +174,7 @@ def contributions_summary(contributions: pl.DataFrame, top: int = 20) -> Figure:
     largest = mean.sort("mean", "column", descending=[True, False]).head(top).reverse()
     figure = canvas(760, 120 + 22 * len(largest))
     axes = figure.subplots()
-    bars = axes.barh(largest["column"], largest["mean"], color=COLOURS["xgboost"], height=0.7)
+    bars = axes.barh(largest["column"], largest["mean"], color=COLOURS["committee"], height=0.7)
     axes.bar_label(bars, fmt="%.3g", padding=4, color=INK, fontsize=8.5)
     dress(axes, f"What moves the score: {len(largest)} of {len(mean)} features", "")
     axes.set(xlabel="mean absolute contribution, log-odds", ylim=(-0.6, len(largest) - 0.4))

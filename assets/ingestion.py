@@ -65,7 +65,8 @@ def refuse_half_nights(lake: Lake, passed: Collection[date]) -> None:
     Raises:
         DeliveryError: Names the first such night.
     """
-    if half := sorted(set(passed) - set(lake.nights("customer_days"))):
+    added_up = set(lake.nights("customer_days")) & set(lake.nights("customer_items"))
+    if half := sorted(set(passed) - added_up):
         raise DeliveryError(
             f"night {half[0]} took in its rows and stopped before they were added up. Run it again first: "
             f"churn run --night {half[0]}"

@@ -34,7 +34,7 @@ class TrainingRecord:
         definition: What churn means here and who is asked about, as a sentence.
         serving: The scorer that serves, refitted up to the newest ripe night.
         judged: The scorer that was judged, which had not seen the judged night.
-        metrics: Per scorer (``xgboost``, the baselines, ``champion`` re-scored on the same customers) the figures of
+        metrics: Per scorer (``committee``, the baselines, ``champion`` re-scored on the same customers) the figures of
             `models.evaluation.evaluate`.
         rivals: Per rival the figures of `models.evaluation.compare`.
         passed: Whether the challenger won.

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from assets.lake import Lake
-from assets.training_run import restore, save
+from assets.stored_scorer import restore, save
 from models import backtest
 from models.backtest import Rehearsed
 from models.challenge import Question
@@ -89,13 +89,20 @@ class Rehearsals:
         return self.lake.file(self.table, night).parent
 
 
-def evidence(days: pl.LazyFrame, ends: Sequence[date]) -> list[str]:
+def evidence(tables: Sequence[pl.LazyFrame], ends: Sequence[date]) -> list[str]:
     """For each of some days, in order, a digest of all that happened up to it, and of the digests before.
 
     Rows may stand in any order; every row is looked at once, however many days are asked for.
+
+    Args:
+        tables: What is known, each with `day`.
+        ends: The days.
     """
-    sums = days.select("day", row=pl.struct(pl.all()).hash()).group_by("day").agg(pl.col("row").sum()).sort("day")
-    daily = sums.collect(engine="streaming")
+    rows = pl.concat(
+        table.select("day", pl.lit(place).alias("table"), row=pl.struct(pl.all()).hash())
+        for place, table in enumerate(tables)
+    )
+    daily = rows.group_by("day", "table").agg(pl.col("row").sum()).sort("day", "table").collect(engine="streaming")
     digests, before = [], ""
     for end in ends:
         content = hashlib.sha256(f"{before} {end}".encode())

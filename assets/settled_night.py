@@ -62,7 +62,7 @@ def against_rules(settled: SettledNight) -> Section:
     """What served beside the rules, the most believable probabilities first."""
     # What served is usually the model itself, which need not be shown twice.
     shown = {
-        name: each for name, each in settled.metrics.items() if name != "xgboost" or each != settled.metrics[SERVED]
+        name: each for name, each in settled.metrics.items() if name != "committee" or each != settled.metrics[SERVED]
     }
     ranked = sorted(shown.items(), key=lambda scorer: scorer[1]["log_loss"])
     table = [

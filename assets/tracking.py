@@ -13,7 +13,8 @@ import polars as pl
 
 from assets.experiment_store import ExperimentStore, open_store
 from assets.model_card import TrainingRecord
-from assets.training_run import JUDGED, keyed, restore, training_digest, write_training
+from assets.stored_scorer import restore
+from assets.training_run import JUDGED, keyed, training_digest, write_training
 from models.scorer import Scorer
 
 if TYPE_CHECKING:

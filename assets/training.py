@@ -91,7 +91,11 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
     churn, settings = question.churn, asdict(question)
     buffer = BytesIO()
     outcome.examples.write_ipc(buffer)
-    tables = {}
+    tables, found = {}, {}
+    if outcome.trials.height:
+        tables["trials"] = outcome.trials
+        (chosen,) = outcome.trials.filter("chosen").drop("chosen").iter_rows(named=True)
+        found = {f"tuned.{key}": value for key, value in chosen.items()}
     for name, probability in outcome.probabilities.items():
         tables[f"calibration_{name}"] = calibration_table(outcome.churned, probability)
         tables[f"gain_{name}"] = gain_table(outcome.churned, probability)
@@ -101,10 +105,10 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
         model = outcome.serving
         tables["profile"] = profile(learned, model.features, lambda rows: model.predict(rows)["churn_probability"])
     figures, segments = {}, {}
-    if "xgboost" in outcome.probabilities:
+    if "committee" in outcome.probabilities:
         explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
-        segments = by_slice(outcome.jury, outcome.probabilities["xgboost"], question.evaluation, churn.horizon_days)
+        segments = by_slice(outcome.jury, outcome.probabilities["committee"], question.evaluation, churn.horizon_days)
     return TrainingRecord(
         night=night,
         judged_night=outcome.judged_night,
@@ -123,7 +127,7 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
         data_digest=hashlib.sha256(buffer.getvalue()).hexdigest(),
         settings_digest=hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
         promote=outcome.verdict.serves != SERVED,
-        params={f"{part}.{key}": value for part, values in settings.items() for key, value in values.items()},
+        params={f"{part}.{key}": value for part, values in settings.items() for key, value in values.items()} | found,
         tags={"git_sha": revision(), "dagster.run_id": run_id, "dagster.partition": f"{night}"},
         tables=tables,
         figures=figures,

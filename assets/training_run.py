@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from assets.experiment_store import BOOSTER, ExperimentStore
+from assets.experiment_store import ExperimentStore
 from assets.model_card import TrainingRecord, model_card, summary
-from models.scorer import Scorer
+from assets.stored_scorer import save
 
-CHALLENGER, CHAMPION = "xgboost", "champion"
-JUDGED, SERVING = "judged", "serving"
-SCORER = "scorer.json"
+CHALLENGER, CHAMPION = "committee", "champion"
+JUDGED = "judged"
 
 
 def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *, promote: bool) -> str:
@@ -67,15 +66,6 @@ def training_digest(record: TrainingRecord) -> str:
     return content.hexdigest()
 
 
-def restore(folder: Path) -> Scorer:
-    """The scorer that was stored in a folder, or in a model that MLflow stored there."""
-    import xgboost as xgb
-
-    (described,) = folder.rglob(SCORER)
-    booster = xgb.Booster(model_file=folder / BOOSTER) if (folder / BOOSTER).exists() else None
-    return Scorer.restore(booster, json.loads(described.read_text(encoding="utf-8")))
-
-
 def keyed(groups: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Groups of figures under the names that MLflow groups by: ``test/log_loss``."""
     return {f"{group}/{name}": figure for group, figures in groups.items() for name, figure in figures.items()}
@@ -91,25 +81,11 @@ def _figures(record: TrainingRecord) -> dict[str, float]:
     )
 
 
-def _log_scorers(store: ExperimentStore, run: str, model: str, record: TrainingRecord) -> tuple[str, str | None]:
-    """Store both scorers; returns the place of the serving one and, where it has trees, their id as a model."""
-    booster = record.serving.booster
+def _log_scorers(store: ExperimentStore, run: str, model: str, record: TrainingRecord) -> tuple[str, str]:
+    """Store both scorers; returns the place of the serving one and its id as a model."""
     with tempfile.TemporaryDirectory() as folder:
         store.client.log_artifacts(run, f"{save(record.judged, Path(folder, JUDGED))}", JUDGED)
-        serving = save(record.serving, Path(folder, SERVING))
-        if booster is None:
-            store.client.log_artifacts(run, f"{serving}", SERVING)
-            return f"{store.client.get_run(run).info.artifact_uri}/{SERVING}", None
-        metadata = {"trained_as_of": f"{record.night}", "serves": record.serving.serves}
-        logged = store.log_model(run, f"{model} {record.night}", booster, beside=serving / SCORER, metadata=metadata)
-        # Its place, not models:/<id>, which MLflow would look for in the store of its global state.
-        return logged.artifact_location, logged.model_id
-
-
-def save(scorer: Scorer, folder: Path) -> Path:
-    """Write a scorer into a new folder; `restore` is its inverse."""
-    folder.mkdir()
-    if scorer.booster is not None:
-        scorer.booster.save_model(folder / BOOSTER)
-    (folder / SCORER).write_text(json.dumps(scorer.describe(), sort_keys=True), encoding="utf-8")
-    return folder
+    metadata = {"trained_as_of": f"{record.night}", "serves": record.serving.serves}
+    logged = store.log_model(run, f"{model} {record.night}", record.serving, metadata=metadata)
+    # Its place, not models:/<id>, which MLflow would look for in the store of its global state.
+    return logged.artifact_location, logged.model_id

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 NAMES = {
     "champion": "Champion",
-    "xgboost": "XGBoost",
+    "committee": "Committee",
     "mbg_nbd": "MBG/NBD",
     "logistic_rfm": "Logistic RFM",
     "frequency": "Frequency",

@@ -45,7 +45,15 @@ class Rehearsed:
         return self.verdict.serves != SERVED
 
 
-def rehearse(days: pl.LazyFrame, night: date, question: Question, champion: tuple[Scorer, Scorer] | None) -> Rehearsed:
+def rehearse(
+    days: pl.LazyFrame,
+    night: date,
+    question: Question,
+    champion: tuple[Scorer, Scorer] | None,
+    *,
+    items: pl.LazyFrame | None = None,
+    facts: pl.LazyFrame | None = None,
+) -> Rehearsed:
     """Train, judge and score as of a past night with what was known by its end, then look what happened.
 
     Args:
@@ -53,15 +61,25 @@ def rehearse(days: pl.LazyFrame, night: date, question: Question, champion: tupl
         night: The past night.
         question: What is asked, as for `models.challenge.challenge`.
         champion: Who serves so far, as judged and as serving; None if nobody does.
+        items: `customer_items`, as far as `days`.
+        facts: `customer_facts`, as far as `days`.
 
     Raises:
         ValueError: Nobody was active on the night.
     """
-    known = days.filter(pl.col("day") <= night)
-    outcome = challenge(known, night, question, None if champion is None else champion[0])
+    by_now = pl.col("day") <= night
+    known = days.filter(by_now)
+    items, facts = (None if table is None else table.filter(by_now) for table in (items, facts))
+    outcome = challenge(known, night, question, None if champion is None else champion[0], items=items, facts=facts)
     horizon = question.churn.horizon_days
     customers = features(
-        known, [night], active_days=question.churn.active_days, recipe=question.features, horizon_days=horizon
+        known,
+        [night],
+        active_days=question.churn.active_days,
+        recipe=question.features,
+        horizon_days=horizon,
+        items=items,
+        facts=facts,
     ).collect()
     if customers.is_empty():
         raise ValueError(f"nobody was active on night {night}: begin the backtest later")

@@ -13,7 +13,7 @@ from models.evaluation import compare, evaluate
 from models.features import FeatureRecipe, features
 from models.gate import GateRecipe, Verdict, gate
 from models.labels import labels
-from models.learning import MODELS, TrainingRecipe, fit, training_nights
+from models.learning import MODELS, TrainingRecipe, fit, training_nights, tuned
 from models.population import histories
 from models.ranking import EvaluationRecipe, Vector
 from models.scorer import Scorer
@@ -54,6 +54,7 @@ class Challenge:
         rivals: Per rival of the challenger the figures of `models.evaluation.compare`.
         verdict: The decision of the gate.
         examples: Everything that was learned from, for its digest.
+        trials: The recipes that were tried, as in `models.tuning.Tuning`; no rows without a search.
     """
 
     judged_night: date
@@ -65,6 +66,7 @@ class Challenge:
     rivals: Mapping[str, Mapping[str, float]]
     verdict: Verdict
     examples: pl.DataFrame
+    trials: pl.DataFrame
 
     @property
     def churned(self) -> NDArray[np.bool_]:
@@ -128,10 +130,18 @@ def challenge(
         min_outcomes=question.training.min_outcomes,
     )
 
+    def seen(as_of: date) -> pl.DataFrame:
+        return examples.filter(pl.col("night").is_in(wanted[as_of]))
+
+    # Once, as of the judged night: what is found must not have seen its outcome.
+    recipe, trials = tuned(seen(newest), as_of=newest, horizon_days=horizon, recipe=question.training)
+
     def trained(as_of: date) -> Scorer:
-        seen = examples.filter(pl.col("night").is_in(wanted[as_of]))
-        past = histories(days, as_of, question.features.lookback_days).collect()
-        return fit(seen, past, as_of=as_of, horizon_days=horizon, recipe=question.training, trees=lacking is None)
+        now, earlier = (
+            histories(days, each, question.features.lookback_days).collect()
+            for each in (as_of, as_of - timedelta(days=horizon))
+        )
+        return fit(seen(as_of), now, earlier, as_of=as_of, horizon_days=horizon, recipe=recipe, trees=lacking is None)
 
     jury = examples.filter(pl.col("night") == newest)
     serving = trained(night)
@@ -139,7 +149,7 @@ def challenge(
         why = f"No night is ripe that could judge a model ({newest} has no two outcomes)"
         sentence = f"{why}{f'; {lacking}' if lacking else ''}. {serving.serves} serves."
         nobody = Verdict(False, serving.serves, np.nan, (), np.nan, np.nan, False, sentence)
-        return Challenge(newest, serving, serving, jury, {}, {}, {}, nobody, examples)
+        return Challenge(newest, serving, serving, jury, {}, {}, {}, nobody, examples, trials)
     judged = trained(newest)
     predictions = judged.predict(jury)
     probabilities = {name: predictions[name].to_numpy() for name in MODELS if predictions[name].null_count() == 0}
@@ -150,10 +160,10 @@ def challenge(
     if lacking:
         verdict = replace(verdict, sentence=f"No model is trained: {lacking}. {verdict.serves} serves.")
     rivals = {
-        name: compare(churned, probabilities["xgboost"], rival, question.evaluation)
+        name: compare(churned, probabilities["committee"], rival, question.evaluation)
         for name, rival in probabilities.items()
-        if name != "xgboost" and "xgboost" in probabilities
+        if name != "committee" and "committee" in probabilities
     }
     metrics = {name: evaluate(churned, each, question.evaluation) for name, each in probabilities.items()}
     winner = serving.serving(verdict.serves) if verdict.serves != SERVED else serving
-    return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples)
+    return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples, trials)

@@ -16,13 +16,14 @@ class ClassifierRecipe:
     Attributes:
         depth: questions that one tree asks in a row.
         learning_rate: share of each tree's correction that is kept.
-        rounds: trees at most; an earlier night may stop sooner.
+        rounds: trees at most; a later night may stop them sooner.
         patience: rounds without improvement after which growing stops.
         untested_rounds: trees where no later night can tell when to stop.
         min_child_weight: least evidence in a leaf (about four customers of uncertain outcome make one).
         ridge: shrinkage of the leaves.
         rows: share of the examples that a tree sees.
         columns: share of the features that a tree sees.
+        bins: values that a feature is cut into.
         seed: of both samples.
         threads: processor threads; any number gives the same trees.
         device: `cpu`, or `cuda` with the GPU build of XGBoost.
@@ -31,19 +32,22 @@ class ClassifierRecipe:
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     depth: int = 3
-    learning_rate: float = 0.05
-    rounds: int = 1000
+    learning_rate: float = 0.03
+    rounds: int = 2000
     patience: int = 50
-    untested_rounds: int = 100
+    untested_rounds: int = 150
     min_child_weight: float = 20.0
     ridge: float = 10.0
-    rows: float = 0.7
-    columns: float = 0.5
+    rows: float = 0.5
+    columns: float = 0.4
+    bins: int = 64
     seed: int = 0
     threads: int = 2
     device: str = "cpu"
 
     def __post_init__(self) -> None:
+        if self.bins < 2:
+            raise ValueError(f"bins = {self.bins} must be at least 2")
         for name in ("depth", "rounds", "patience", "untested_rounds", "threads"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
@@ -66,7 +70,7 @@ def train(
     """Grows the trees.
 
     Args:
-        examples: the features and `churned`, in an order that does not depend on chance.
+        examples: the features, `churned` and `weight`, in an order that does not depend on chance.
         features: columns to learn from.
         recipe: how trees are grown.
         rounds: trees to grow; `recipe.rounds` if absent.
@@ -82,6 +86,7 @@ def train(
         "learning_rate": recipe.learning_rate,
         "min_child_weight": recipe.min_child_weight,
         "reg_lambda": recipe.ridge,
+        "max_bin": recipe.bins,
         "subsample": recipe.rows,
         "colsample_bytree": recipe.columns,
         "seed": recipe.seed,
@@ -95,21 +100,13 @@ def train(
     return xgb.train(parameters, learn, rounds or recipe.rounds, evals=watch, callbacks=[stop], verbose_eval=False)
 
 
-def probability(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
-    """Uncalibrated probability of churn, one per row.
-
-    Raises:
-        ValueError: a feature is missing.
-    """
-    return np.asarray(booster.predict(_matrix(frame, features)), np.float64)
+def log_odds(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
+    """Log-odds of churn, one per row."""
+    return np.asarray(booster.predict(_matrix(frame, features), output_margin=True), np.float64)
 
 
 def contributions(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
-    """Exact Shapley values of the trees: log-odds towards churn; shape (rows, features).
-
-    Raises:
-        ValueError: a feature is missing.
-    """
+    """Exact Shapley values of the trees: log-odds towards churn; shape (rows, features)."""
     return np.asarray(booster.predict(_matrix(frame, features), pred_contribs=True), np.float64)[:, :-1]
 
 
@@ -118,5 +115,7 @@ def _matrix(
 ) -> xgb.DMatrix:
     # XGBoost compares names only on this path; predicting in place on reordered columns would be silently wrong.
     inputs = frame.select(pl.col(*features).cast(pl.Float32))
-    label = frame["churned"].cast(pl.Float32).to_numpy() if labelled else None
-    return xgb.DMatrix(inputs, label=label, nthread=threads)
+    if not labelled:
+        return xgb.DMatrix(inputs, nthread=threads)
+    label, weight = (frame[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
+    return xgb.DMatrix(inputs, label=label, weight=weight, nthread=threads)

@@ -45,6 +45,8 @@ def evaluate(
     cells = Ranking(churned, probability, worth, recipe, cells=_CELLS) if len(exact.count) > _CELLS else exact
     estimate, centre = exact.figures(exact.count[None]), cells.figures(cells.count[None])
     sample = cells.figures(_resample(cells.count, recipe))
+    # Resampling adds to a calibration error what sampling had already added: reflected, the interval undoes both.
+    sample["ece"] = np.maximum(2 * centre["ece"] - sample["ece"], centre["ece"] - estimate["ece"])
     result = {"customers": float(len(churned)), "churn_rate": float(churned.mean())}
     result["mean_prediction"] = result["churn_rate"] + float(estimate["prediction_minus_rate"][0])
     for name, (figure,) in estimate.items():

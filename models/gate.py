@@ -65,7 +65,7 @@ class Verdict:
 
     Attributes:
         passed: the challenger may score.
-        serves: what scores from now on: `xgboost`, `champion` or a baseline.
+        serves: what scores from now on: `committee`, `champion` or a baseline.
         log_loss: of the challenger.
         comparisons: one per rival, the strongest first.
         ece: calibration error of the challenger.
@@ -95,7 +95,7 @@ def gate(
 
     Args:
         churned: outcome per customer.
-        predictions: columns `xgboost` (the challenger) and baselines, as from `Scorer.predict`; all-null ones are
+        predictions: columns `committee` (the challenger) and baselines, as from `Scorer.predict`; all-null ones are
             left out.
         champion: probability by the present champion for the same customers, if there is one.
         recipe: bounds of calibration.
@@ -118,10 +118,10 @@ def gate(
         raise ValueError("there is no rival to beat: pass the baselines' columns of Scorer.predict, or a champion")
     losses = {name: float(log_loss(churned, rival).mean()) for name, rival in rivals.items()}
     ranked = sorted(rivals, key=lambda name: (losses[name], name))
-    if predictions["xgboost"].is_null().any():
+    if predictions["committee"].is_null().any():
         sentence = f"There is no challenger, the data do not support one: {ranked[0]} serves."
         return Verdict(False, ranked[0], np.nan, (), np.nan, np.nan, False, sentence)
-    challenger = predictions["xgboost"].to_numpy()
+    challenger = predictions["committee"].to_numpy()
     comparisons = []
     for name in ranked:
         found = compare(churned, challenger, rivals[name], evaluation)
@@ -135,7 +135,7 @@ def gate(
         and figures.get("calibration_slope_low", np.nan) <= recipe.max_slope
     )
     passed = calibrated and all(comparison.passed for comparison in comparisons)
-    serves = "xgboost" if passed else ranked[0]
+    serves = "committee" if passed else ranked[0]
     sentence = _sentence(figures["log_loss"], comparisons, figures["ece"], slope, calibrated, serves)
     return Verdict(passed, serves, figures["log_loss"], tuple(comparisons), figures["ece"], slope, calibrated, sentence)
 

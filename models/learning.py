@@ -1,30 +1,25 @@
 """Learns who leaves from nights whose outcome is known, and never from anything that happened later.
 
-The ripe nights are used in their order in time: the trees grow on the older ones, a later one says when to stop, the
-newest one says how to correct the probabilities. Then the same number of trees is grown once more on all of them.
+The ripe nights are used in their order in time: a rehearsal learns from the older ones and tries itself on the newest
+two, and what it settled is then learned once more from all of them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import ClassVar
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import expit, logit
 
 from models import classifier
-from models.baselines import fit_baselines
-from models.calibration import Calibration, calibrate
+from models.baselines import MbgNbdRule, fit_baselines
 from models.classifier import ClassifierRecipe
-from models.ranking import Vector
+from models.rehearsal import Rehearsal, linear_member, recent, rehearse
 from models.scorer import MODELS, Scorer
 from models.sufficiency import shortfall
+from models.tuning import tune
 
-__all__ = ["MODELS", "ClassifierRecipe", "Scorer", "TrainingRecipe", "fit", "training_nights"]
+__all__ = ["MODELS", "ClassifierRecipe", "Scorer", "TrainingRecipe", "fit", "training_nights", "tuned"]
 
-_RECENT_NIGHTS = 3
 KEYS = ("night", "customer_id", "churned", "outcome_spend")
 
 
@@ -38,8 +33,11 @@ class TrainingRecipe:
         min_step_days: days between two of them at least.
         min_history_days: days of transactions that a night must look back on.
         min_outcomes: customers who churned, and who stayed, that the trees need in all.
+        half_life: age, in horizons before the newest ripe night, at which an example counts half.
         max_examples: rows at most; beyond it a part of the customers is learned from.
         retrain_days: age of the champion, in days, from which a night trains a challenger.
+        trials: recipes for the trees that are tried, `classifier` the first of them; 0 to take it as it is.
+        minutes: time after which no further one is tried; what is found within them depends on the machine.
         classifier: how trees are grown.
     """
 
@@ -50,8 +48,11 @@ class TrainingRecipe:
     min_step_days: int = 7
     min_history_days: int = 30
     min_outcomes: int = 100
+    half_life: float = 1.0
     max_examples: int = 1_000_000
     retrain_days: int = 30
+    trials: int = 0
+    minutes: float = 30.0
     classifier: ClassifierRecipe = field(default_factory=ClassifierRecipe)
 
     def __post_init__(self) -> None:
@@ -60,8 +61,12 @@ class TrainingRecipe:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
         if self.min_step_days > self.step_days:
             raise ValueError(f"min_step_days = {self.min_step_days} must not exceed step_days = {self.step_days}")
-        if self.min_history_days < 0:
-            raise ValueError(f"min_history_days = {self.min_history_days} must not be negative")
+        for name in ("half_life", "minutes"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be above 0")
+        for name in ("min_history_days", "trials"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must not be negative")
 
 
 def training_nights(as_of: date, *, horizon_days: int, first_day: date, recipe: TrainingRecipe) -> list[date]:
@@ -84,11 +89,12 @@ def training_nights(as_of: date, *, horizon_days: int, first_day: date, recipe: 
 def fit(
     examples: pl.DataFrame,
     histories: pl.DataFrame,
+    earlier: pl.DataFrame,
     *,
     as_of: date,
     horizon_days: int,
     recipe: TrainingRecipe,
-    serves: str = "xgboost",
+    serves: str = "committee",
     trees: bool = True,
 ) -> Scorer:
     """Everything that can score, learned from what was known as of a night.
@@ -96,6 +102,7 @@ def fit(
     Args:
         examples: night, customer_id, the features, churned; nights whose outcome was not yet known are left out.
         histories: customer_id, purchase_days, first_day, last_day of everybody as of `as_of`.
+        earlier: the same as of the newest ripe night, `horizon_days` before, for the rehearsal.
         as_of: the night.
         horizon_days: days ahead.
         recipe: how to learn.
@@ -105,48 +112,49 @@ def fit(
     Raises:
         ValueError: nobody has a history, or somebody's goes beyond the night.
     """
+    known, features = ripe_examples(examples, as_of=as_of, horizon_days=horizon_days, recipe=recipe)
+    nights = tuple(known["night"].unique().sort())
+    rules = fit_baselines(recent(known, 3), histories, as_of=as_of, horizon_days=horizon_days)
+    booster, linear, rehearsed = None, None, Rehearsal(0)
+    if trees and shortfall(known, min_outcomes=recipe.min_outcomes) is None:
+        ripe = as_of - timedelta(days=horizon_days)
+        rule = MbgNbdRule.fit(earlier, as_of=ripe, horizon_days=horizon_days)
+        rehearsed = rehearse(known, features, rule, recipe.classifier)
+        booster = classifier.train(known, features, recipe.classifier, rounds=rehearsed.rounds)
+        linear = linear_member(known, features)
+    weights, calibration = rehearsed.weights, rehearsed.calibration
+    scorer = Scorer(booster, linear, weights, calibration, features, rules, "mbg_nbd", as_of, horizon_days, nights)
+    return scorer.serving(serves) if serves in rules or (serves == "committee" and booster) else scorer
+
+
+def ripe_examples(
+    examples: pl.DataFrame, *, as_of: date, horizon_days: int, recipe: TrainingRecipe
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """What may be learned from as of a night, sorted by night and customer, with `weight`; and the features of it."""
     features = tuple(name for name in examples.columns if name not in KEYS)
     known = examples.filter(pl.col("night") <= as_of - timedelta(days=horizon_days), pl.col("churned").is_not_null())
     known = _sample(known, recipe.max_examples).sort("night", "customer_id")
-    nights = tuple(known["night"].unique().sort())
-    # The few parameters of a rule cannot follow a world that changes: they learn from the newest nights alone.
-    recent = known.filter(pl.col("night").is_in(nights[-_RECENT_NIGHTS:]))
-    rules = fit_baselines(recent, histories, as_of=as_of, horizon_days=horizon_days)
-    booster, calibration = None, Calibration()
-    if trees and shortfall(known, min_outcomes=recipe.min_outcomes) is None:
-        rounds, calibration = _rehearse(known, nights, features, recipe.classifier)
-        booster = classifier.train(known, features, recipe.classifier, rounds=rounds)
-    scorer = Scorer(booster, features, calibration, rules, "mbg_nbd", as_of, horizon_days, nights)
-    return scorer.serving(serves) if serves in rules or (serves == "xgboost" and booster) else scorer
+    age = (pl.col("night").max() - pl.col("night")).dt.total_days() / (recipe.half_life * horizon_days)
+    known = known.with_columns(weight=pl.lit(0.5).pow(age)).with_columns(pl.col("weight") / pl.col("weight").mean())
+    return known, features
 
 
-def _rehearse(
-    known: pl.DataFrame, nights: tuple[date, ...], features: tuple[str, ...], recipe: ClassifierRecipe
-) -> tuple[int, Calibration]:
-    """How many trees to grow and how to correct them, from nights later than those that the trees grew on."""
-    if len(nights) == 1:
-        return recipe.untested_rounds, Calibration()
-    judge = known.filter(pl.col("night") == nights[-1])
-    later = known.filter(pl.col("night") == nights[-2]) if len(nights) > 2 else judge
-    older = known.filter(pl.col("night") < later["night"][0])
-    booster = classifier.train(older, features, recipe, later=later)
-    rounds = booster.num_boosted_rounds()
-    if len(nights) == 2:
-        return rounds, Calibration()
-    return rounds, _calibrate(classifier.probability(booster, judge, features), judge["churned"].to_numpy())
+def tuned(
+    examples: pl.DataFrame, *, as_of: date, horizon_days: int, recipe: TrainingRecipe
+) -> tuple[TrainingRecipe, pl.DataFrame]:
+    """The recipe with the best trees that its budget finds as of a night, and the table of the trials.
 
-
-def _calibrate(probability: Vector, churned: NDArray[np.bool_]) -> Calibration:
-    """The correction of shape that a night supports, leaving the level to all nights together.
-
-    Base rates swing from night to night by more than a night's sample error, and mostly swing back: following the
-    newest one made probabilities worse out of time on two of three real data sets.
+    Args:
+        examples: as for `fit`.
+        as_of: the night.
+        horizon_days: days ahead.
+        recipe: how to learn, and `trials` and `minutes` of the search.
     """
-    if not 0 < churned.sum() < len(churned):
-        return Calibration()
-    score = logit(np.clip(probability, 1e-6, 1 - 1e-6))
-    offset = brentq(lambda shift: expit(score + shift).mean() - churned.mean(), -30, 30)
-    return calibrate(expit(score + offset), churned)
+    known, features = ripe_examples(examples, as_of=as_of, horizon_days=horizon_days, recipe=recipe)
+    if shortfall(known, min_outcomes=recipe.min_outcomes):
+        return recipe, pl.DataFrame()
+    found = tune(known, features, recipe.classifier, trials=recipe.trials, minutes=recipe.minutes)
+    return replace(recipe, classifier=found.recipe), found.trials
 
 
 def _sample(examples: pl.DataFrame, most: int) -> pl.DataFrame:

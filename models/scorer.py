@@ -10,11 +10,13 @@ import polars as pl
 import xgboost as xgb
 from scipy.special import expit
 
-from models import baselines, classifier
-from models.baselines import BASELINES, LogisticRule, MbgNbdRule
+from models import classifier
+from models.baselines import BASELINES, Rule, restore_baselines
 from models.calibration import Calibration
+from models.logistic_rule import LogisticRule
+from models.ranking import Vector
 
-MODELS = ("xgboost", *BASELINES)
+MODELS = ("committee", *BASELINES)
 """Everything that may serve, in the order of the columns of `Scorer.predict`."""
 
 
@@ -24,8 +26,10 @@ class Scorer:
 
     Attributes:
         booster: the trees; none where the data did not support them.
+        linear: logistic regression on all features, which steadies the trees; none without them.
+        weights: share of the trees, of `linear` and of MBG/NBD in the log-odds of `committee`.
+        calibration: correction of the probability of the three together.
         features: the columns that a frame must have.
-        calibration: correction of the trees' probability.
         baselines: the rules that the data supported, by name.
         serves: which of `MODELS` gives the churn probability.
         as_of: the night whose knowledge it holds.
@@ -34,9 +38,11 @@ class Scorer:
     """
 
     booster: xgb.Booster | None
-    features: tuple[str, ...]
+    linear: LogisticRule | None
+    weights: tuple[float, ...]
     calibration: Calibration
-    baselines: Mapping[str, LogisticRule | MbgNbdRule]
+    features: tuple[str, ...]
+    baselines: Mapping[str, Rule]
     serves: str
     as_of: date
     horizon_days: int
@@ -48,7 +54,7 @@ class Scorer:
         Raises:
             ValueError: it does not have that model.
         """
-        available = [m for m in MODELS if m in self.baselines or (m == "xgboost" and self.booster)]
+        available = [m for m in MODELS if m in self.baselines or (m == "committee" and self.booster)]
         if name not in available:
             raise ValueError(f"{name!r} cannot serve: the scorer as of {self.as_of} has {', '.join(available)}")
         return replace(self, serves=name)
@@ -68,8 +74,10 @@ class Scorer:
         self._check(frame)
         columns: dict[str, Any] = {}
         for name in MODELS:
-            if name == "xgboost" and self.booster is not None:
-                columns[name] = self.calibration.apply(classifier.probability(self.booster, frame, self.features))
+            if name == "committee" and self.booster is not None and self.linear is not None:
+                members = (classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame))
+                score = np.column_stack([*members, self.baselines["mbg_nbd"].log_odds(frame)]) @ self.weights
+                columns[name] = self.calibration.apply(expit(score))
             elif rule := self.baselines.get(name):
                 columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6)
             else:
@@ -86,18 +94,31 @@ class Scorer:
             ValueError: a feature is missing.
         """
         self._check(frame)
-        if self.serves == "xgboost" and self.booster is not None:
-            values = classifier.contributions(self.booster, frame, self.features)
-            return pl.DataFrame(values, schema=list(self.features), orient="row")
-        terms = self.baselines[self.serves].contributions(frame)
-        return pl.DataFrame({name: terms.get(name, np.zeros(frame.height)) for name in self.features})
+        members: list[tuple[float, Mapping[str, Vector]]]
+        if self.serves == "committee" and self.booster is not None and self.linear is not None:
+            trees = classifier.contributions(self.booster, frame, self.features)
+            of_trees = dict(zip(self.features, trees.T, strict=True))
+            rules = (self.linear, self.baselines["mbg_nbd"])
+            every = (of_trees, *(rule.contributions(frame) for rule in rules))
+            members = list(zip(self.weights, every, strict=True))
+        else:
+            members = [(1.0, self.baselines[self.serves].contributions(frame))]
+        nothing = np.zeros(frame.height)
+        return pl.DataFrame(
+            {
+                name: sum((share * terms.get(name, nothing) for share, terms in members), nothing)
+                for name in self.features
+            }
+        )
 
     def describe(self) -> dict[str, Any]:
         """Everything but the booster, JSON-ready; `Scorer.restore` is its inverse."""
         return {
-            "features": list(self.features),
+            "linear": self.linear and self.linear.describe(),
+            "weights": list(self.weights),
             "calibration": self.calibration.describe(),
-            "baselines": {name: baselines.describe(rule) for name, rule in self.baselines.items()},
+            "features": list(self.features),
+            "baselines": {name: rule.describe() for name, rule in self.baselines.items()},
             "serves": self.serves,
             "as_of": self.as_of.isoformat(),
             "horizon_days": self.horizon_days,
@@ -109,9 +130,11 @@ class Scorer:
         """The scorer that `describe` described, around its booster."""
         return cls(
             booster,
-            tuple(described["features"]),
+            described["linear"] and LogisticRule.restore(described["linear"]),
+            tuple(described["weights"]),
             Calibration.restore(described["calibration"]),
-            {name: baselines.restore(rule) for name, rule in described["baselines"].items()},
+            tuple(described["features"]),
+            restore_baselines(described["baselines"]),
             described["serves"],
             date.fromisoformat(described["as_of"]),
             described["horizon_days"],

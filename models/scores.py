@@ -9,7 +9,7 @@ class ChurnScore(dy.Schema):
     night = dy.Date(primary_key=True)
     customer_id = dy.String(primary_key=True)
     churn_probability = dy.Float64(nullable=False, min=0, max=1)
-    xgboost = dy.Float64(nullable=True, min=0, max=1)
+    committee = dy.Float64(nullable=True, min=0, max=1)
     recency = dy.Float64(nullable=True, min=0, max=1)
     frequency = dy.Float64(nullable=True, min=0, max=1)
     logistic_rfm = dy.Float64(nullable=True, min=0, max=1)

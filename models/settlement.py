@@ -26,7 +26,7 @@ class SettledOutcome(dy.Schema):
     action = dy.String(nullable=False)
     is_control = dy.Bool(nullable=False)
     deliver = dy.Bool(nullable=False)
-    xgboost = dy.Float64(nullable=True)
+    committee = dy.Float64(nullable=True)
     recency = dy.Float64(nullable=True)
     frequency = dy.Float64(nullable=True)
     logistic_rfm = dy.Float64(nullable=True)

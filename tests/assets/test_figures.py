@@ -25,7 +25,7 @@ CHURNED = GENERATOR.random(400) < TRUTH
 PROBABILITIES = {
     "recency": np.full(400, 0.5),
     "mbg_nbd": TRUTH.round(1).clip(0.05, 0.95),
-    "xgboost": TRUTH,
+    "committee": TRUTH,
     "champion": TRUTH**2,
 }
 METRICS = {name: evaluate(CHURNED, each, RECIPE) for name, each in PROBABILITIES.items()}
@@ -47,7 +47,7 @@ def lines(axes) -> dict[str, np.ndarray]:
 def test_each_scorer_keeps_its_colour(draw):
     axes = draw(CHURNED, PROBABILITIES).axes
     drawn = {line.get_label().split("  ")[-1]: line.get_color() for part in axes for line in part.lines}
-    assert drawn["XGBoost"] == COLOURS["xgboost"]
+    assert drawn["Committee"] == COLOURS["committee"]
     assert drawn["MBG/NBD"] == COLOURS["mbg_nbd"]
     assert drawn["Champion"] == COLOURS["champion"]
 
@@ -60,7 +60,7 @@ def test_a_rule_that_knows_nothing_draws_the_line_of_the_lot():
 def test_the_legend_of_precision_and_recall_says_what_is_logged():
     (axes,) = precision_recall(CHURNED, PROBABILITIES).axes
     said = {name: float(figure) for figure, name in (text.split("  ") for text in legend(axes))}
-    assert said["XGBoost"] == pytest.approx(METRICS["xgboost"]["pr_auc"], abs=5e-4)
+    assert said["Committee"] == pytest.approx(METRICS["committee"]["pr_auc"], abs=5e-4)
     assert said["MBG/NBD"] == pytest.approx(METRICS["mbg_nbd"]["pr_auc"], abs=5e-4)
 
 
@@ -68,10 +68,10 @@ def test_profit_is_what_the_arithmetic_says():
     # Save rate 1/2: a leaver is worth 0.5 * (100 - 10) - 1 = 44, a customer who stays costs 10 + 1.
     recipe = EvaluationRecipe(value=100, offer_cost=10, contact_cost=1, save_alpha=1, save_beta=1)
     churned = np.array([True, False, True, False])
-    (axes,) = profit_curve(churned, {"xgboost": np.array([0.9, 0.8, 0.7, 0.1])}, recipe).axes
+    (axes,) = profit_curve(churned, {"committee": np.array([0.9, 0.8, 0.7, 0.1])}, recipe).axes
     share, profit = next(iter(lines(axes).values()))
     assert np.interp([0, 0.25, 0.5, 0.75, 1], share, profit) == pytest.approx([0, 44, 33, 77, 66])
-    assert legend(axes)[0] == "77  XGBoost, best at 75%"
+    assert legend(axes)[0] == "77  Committee, best at 75%"
 
 
 def test_equal_probabilities_are_contacted_together():

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from assets.features import customer_days
+from assets.features import customer_days, customer_items
 from assets.files import FileSource
 from assets.ingestion import arrivals
 from assets.lake import Lake
@@ -42,7 +42,7 @@ class Desk:
 
     def take(self, night: date, timezone: str = "Europe/Berlin", **source: Any) -> dg.ExecuteInProcessResult:
         result = dg.materialize(
-            [arrivals, parted_rows, customer_days],
+            [arrivals, parted_rows, customer_days, customer_items],
             partition_key=str(night),
             resources={
                 "io_manager": self.lake,

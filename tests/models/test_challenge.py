@@ -64,7 +64,7 @@ def test_the_jury_is_the_newest_ripe_night_and_the_judged_one_has_not_seen_it(fi
 
 def test_every_scorer_is_measured_on_the_same_customers(first):
     assert set(first.probabilities) == set(first.metrics) == set(MODELS)
-    assert set(first.rivals) == set(MODELS) - {"xgboost"}
+    assert set(first.rivals) == set(MODELS) - {"committee"}
     assert_frame_equal(
         first.judged.predict(first.jury).select(MODELS), pl.DataFrame(dict(first.probabilities)).select(MODELS)
     )
@@ -72,7 +72,9 @@ def test_every_scorer_is_measured_on_the_same_customers(first):
 
 
 def test_the_rivals_are_those_of_the_verdict(first):
-    found = compare(first.churned, first.probabilities["xgboost"], first.probabilities["recency"], QUESTION.evaluation)
+    found = compare(
+        first.churned, first.probabilities["committee"], first.probabilities["recency"], QUESTION.evaluation
+    )
     assert first.rivals["recency"] == found
     gains = {comparison.rival: comparison.gain for comparison in first.verdict.comparisons}
     assert gains == {name: figures["log_loss_gain"] for name, figures in first.rivals.items()}
@@ -108,3 +110,14 @@ def test_without_a_ripe_night_the_rule_that_needs_no_outcome_serves():
 @pytest.mark.parametrize(("age", "due"), [(0, False), (29, False), (30, True), (31, True)])
 def test_a_champion_is_challenged_when_it_is_old_enough(age, due):
     assert is_due(NIGHT, NIGHT - timedelta(days=age), replace(QUESTION.training, retrain_days=30)) is due
+
+
+def test_the_search_for_a_recipe_does_not_know_the_judged_outcome(days):
+    searching = replace(QUESTION, training=replace(QUESTION.training, trials=3))
+    # From the day after the judged night on, everybody buys every day.
+    bought = days.filter(pl.col("day") <= NIGHT - timedelta(days=60)).collect()
+    later = bought.unique("customer_id", keep="first", maintain_order=True)
+    flood = pl.concat([later.with_columns(day=pl.lit(RIPE + timedelta(days=each))) for each in (1, 20)])
+    found, other = (challenge(each, NIGHT, searching, None) for each in (days, pl.concat([bought, flood]).lazy()))
+    assert found.trials.height == 3
+    assert_frame_equal(found.trials, other.trials, check_exact=True)

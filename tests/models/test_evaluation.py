@@ -203,3 +203,13 @@ def test_there_must_be_as_many_outcomes_as_probabilities(size):
 def test_an_impossible_recipe_is_refused_by_name(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         EvaluationRecipe(**wrong)
+
+
+def test_the_interval_of_the_calibration_error_knows_that_a_few_customers_are_never_calibrated():
+    random = np.random.default_rng(3)
+    truth = expit(random.normal(size=250))
+    found = evaluate(random.random(250) < truth, truth)
+    assert found["ece"] > 0.03
+    assert found["ece_low"] == 0
+    wrong = evaluate(random.random(250) < truth, expit(logit(truth) + 1.5))
+    assert wrong["ece_low"] > 0.1

@@ -18,14 +18,14 @@ def night(count=2000, seed=0):
         name: expit(0.5 * logit(truth) + random.normal(0, noise, count))
         for name, noise in (("recency", 0.7), ("frequency", 1.0), ("logistic_rfm", 0.3), ("mbg_nbd", 0.5))
     }
-    return random.random(count) < truth, pl.DataFrame({"xgboost": truth, **blurred})
+    return random.random(count) < truth, pl.DataFrame({"committee": truth, **blurred})
 
 
 def test_a_better_model_passes():
     churned, predictions = night()
     verdict = gate(churned, predictions, evaluation=JUDGED)
     assert verdict.passed
-    assert verdict.serves == "xgboost"
+    assert verdict.serves == "committee"
     assert verdict.calibrated
     assert all(comparison.passed and comparison.low > 0 for comparison in verdict.comparisons)
     assert "it serves" in verdict.sentence
@@ -36,36 +36,36 @@ def test_shuffled_outcomes_are_refused(seed):
     churned, predictions = night(seed=seed)
     verdict = gate(np.random.default_rng(seed).permutation(churned), predictions, evaluation=JUDGED)
     assert not verdict.passed
-    assert verdict.serves != "xgboost"
+    assert verdict.serves != "committee"
     assert f"{verdict.serves} serves" in verdict.sentence
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_model_as_good_as_a_rival_does_not_replace_it(seed):
     churned, predictions = night(seed=seed)
-    same = predictions["xgboost"].to_numpy()
+    same = predictions["committee"].to_numpy()
     verdict = gate(churned, predictions, champion=same, evaluation=JUDGED)
     assert (verdict.passed, verdict.serves) == (False, "champion")
 
 
 def test_a_worse_model_loses_to_the_champion():
     churned, predictions = night()
-    blurred = predictions.with_columns(xgboost="recency")
-    verdict = gate(churned, blurred, champion=predictions["xgboost"].to_numpy(), evaluation=JUDGED)
+    blurred = predictions.with_columns(committee="recency")
+    verdict = gate(churned, blurred, champion=predictions["committee"].to_numpy(), evaluation=JUDGED)
     assert (verdict.passed, verdict.serves) == (False, "champion")
 
 
 def test_a_better_model_beats_the_champion():
     churned, predictions = night()
     verdict = gate(churned, predictions, champion=predictions["recency"].to_numpy(), evaluation=JUDGED)
-    assert verdict.serves == "xgboost"
+    assert verdict.serves == "committee"
     assert "champion" in {comparison.rival for comparison in verdict.comparisons}
 
 
 def test_a_model_that_ranks_well_but_exaggerates_is_refused():
     churned, predictions = night()
     bold = predictions.select(
-        xgboost=pl.Series(expit(2 * logit(predictions["xgboost"].to_numpy()))), recency=pl.lit(0.5)
+        committee=pl.Series(expit(2 * logit(predictions["committee"].to_numpy()))), recency=pl.lit(0.5)
     )
     verdict = gate(churned, bold, evaluation=JUDGED)
     assert verdict.comparisons[0].passed
@@ -91,7 +91,7 @@ def test_a_rule_that_the_data_did_not_support_is_no_rival():
 
 def test_without_a_challenger_the_strongest_rule_serves():
     churned, predictions = night()
-    verdict = gate(churned, predictions.with_columns(xgboost=pl.lit(None, pl.Float64)), evaluation=JUDGED)
+    verdict = gate(churned, predictions.with_columns(committee=pl.lit(None, pl.Float64)), evaluation=JUDGED)
     assert (verdict.passed, verdict.serves) == (False, "logistic_rfm")
     assert "no challenger" in verdict.sentence
 
@@ -109,7 +109,7 @@ def test_the_order_of_the_customers_does_not_matter():
 def test_without_a_rival_there_is_nothing_to_beat():
     churned, predictions = night(50)
     with pytest.raises(ValueError, match="no rival to beat"):
-        gate(churned, predictions.select("xgboost"))
+        gate(churned, predictions.select("committee"))
 
 
 def test_no_customers_are_refused():

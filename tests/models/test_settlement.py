@@ -42,7 +42,7 @@ def scores(rows, night=NIGHT):
             "night": [night] * len(rows),
             "customer_id": [name for name, _ in rows],
             "churn_probability": [told for _, told in rows],
-            "xgboost": [told for _, told in rows],
+            "committee": [told for _, told in rows],
             "recency": [0.5] * len(rows),
             "frequency": [0.4] * len(rows),
             "logistic_rfm": [None] * len(rows),
@@ -129,7 +129,7 @@ def test_performance_holds_every_scorer_that_scored_all_and_what_served_first():
     Performance.validate(found)
     assert found["scorer"].unique(maintain_order=True).to_list() == [
         SERVED,
-        "xgboost",
+        "committee",
         "recency",
         "frequency",
         "mbg_nbd",
@@ -140,7 +140,7 @@ def test_performance_holds_every_scorer_that_scored_all_and_what_served_first():
 
     churned, told = past["churned"].to_numpy(), past["churn_probability"].to_numpy()
     assert figure(SERVED, "auroc") == pytest.approx(roc_auc_score(churned, told))
-    assert figure("mbg_nbd", "auroc") == pytest.approx(1 - figure("xgboost", "auroc"))
+    assert figure("mbg_nbd", "auroc") == pytest.approx(1 - figure("committee", "auroc"))
     assert figure("recency", "brier") == pytest.approx(brier_score_loss(churned, np.full(200, 0.5)))
 
 

@@ -12,7 +12,8 @@ import pytest
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
 
-INGESTION = dg.AssetSelection.groups("ingestion") | dg.AssetSelection.assets("customer_days")
+SUMS = dg.AssetSelection.assets("customer_days", "customer_items")
+INGESTION = dg.AssetSelection.groups("ingestion") | SUMS
 GATE = dg.AssetSelection.checks_for_assets("raw_transactions")
 
 
@@ -28,7 +29,7 @@ class Ingestion:
             dg.define_asset_job("ingestion", selection=INGESTION),
             # The gate takes more than half of a small night.
             dg.define_asset_job("ungated", selection=INGESTION - GATE),
-            dg.define_asset_job("half", selection=INGESTION - GATE - dg.AssetSelection.assets("customer_days")),
+            dg.define_asset_job("half", selection=INGESTION - GATE - SUMS),
         ]
         self.parts = dg.Definitions(
             assets=whole.assets,

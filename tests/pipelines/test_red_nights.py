@@ -40,7 +40,7 @@ def test_a_blocked_night_ends_with_1_and_says_what_failed_the_figure_the_limit_a
     ) in shown
     assert "Limit: from 2024-02-29. Found: 2024-01-06." in shown
     assert "churn run --night 2024-03-31 --accept fresh" in shown
-    assert "night 2024-03-31 is red: the CRM keeps what it has." in shown
+    assert "night 2024-03-31 is red. The CRM keeps what it has." in shown
 
 
 def test_what_an_operator_accepts_is_recorded_with_the_run_and_the_rest_still_stops_it(churn):

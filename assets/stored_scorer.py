@@ -1,0 +1,77 @@
+"""A scorer as files, and as a model that MLflow loads anywhere: what serves, whole, with the code that it needs."""
+
+import json
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from models.scorer import Scorer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BOOSTER, SCORER = "model.ubj", "scorer.json"
+LOADER = "assets.stored_scorer"
+_CODE = (
+    LOADER,
+    "models.baselines",
+    "models.calibration",
+    "models.classifier",
+    "models.logistic_rule",
+    "models.mbg_nbd",
+    "models.ranking",
+    "models.scorer",
+)
+
+
+def save(scorer: Scorer, folder: Path) -> Path:
+    """Write a scorer into a new folder: its trees, if it has any, and everything else as JSON; returns the folder."""
+    folder.mkdir()
+    if scorer.booster is not None:
+        scorer.booster.save_model(folder / BOOSTER)
+    (folder / SCORER).write_text(json.dumps(scorer.describe(), sort_keys=True), encoding="utf-8")
+    return folder
+
+
+def restore(folder: Path) -> Scorer:
+    """The scorer that was saved in a folder, or in a model of MLflow that is there."""
+    import xgboost as xgb
+
+    (described,) = folder.rglob(SCORER)
+    trees = described.with_name(BOOSTER)
+    booster = xgb.Booster(model_file=trees) if trees.exists() else None
+    return Scorer.restore(booster, json.loads(described.read_text(encoding="utf-8")))
+
+
+def copy_code(folder: Path) -> list[str]:
+    """Copy the modules that scoring needs into a folder; returns the packages in it."""
+    for module in _CODE:
+        found = find_spec(module)
+        assert found is not None
+        assert found.origin is not None
+        target = folder.joinpath(*module.split(".")).with_suffix(".py")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(found.origin, target)
+    return sorted(f"{package}" for package in folder.iterdir())
+
+
+class StoredScorer:
+    """What MLflow calls: a table of features in, the probability of what serves and of each model out."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def predict(self, frame: "pd.DataFrame") -> "pd.DataFrame":
+        """The columns of `Scorer.predict`, one row per customer; NaN where the data did not support a model."""
+        import pandas as pd
+        import polars as pl
+
+        features = pl.DataFrame({name: frame[name].to_numpy() for name in frame.columns})
+        scores = self._scorer.predict(features)
+        return pd.DataFrame({name: scores[name].to_numpy() for name in scores.columns}, index=frame.index)
+
+
+def _load_pyfunc(place: str) -> StoredScorer:
+    """The hook of MLflow's generic flavour: no pickle, so that loading runs nothing but the code beside the model."""
+    return StoredScorer(restore(Path(place)))
