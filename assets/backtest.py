@@ -54,11 +54,12 @@ def rehearse_nights(
     if not ran:
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
     days, items, facts = (lake.scan(table, lake.nights(table)) for table in TABLES)
-    last_day = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).collect().item()
+    bought = days.filter(pl.col("orders") > 0)
+    first_day, last_day = bought.select(first=pl.col("day").min(), last=pl.col("day").max()).collect().row(0)
     first, horizon = as_night(config.first), question.churn.horizon_days
-    nights = planned(
-        first, as_night(config.last), config.step_days, known_until=last_day or first, horizon_days=horizon
-    )
+    if first_day is None or first < first_day:
+        raise ValueError(f"Nobody had bought by night {first}: the first purchase is on {first_day}. Begin later.")
+    nights = planned(first, as_night(config.last), config.step_days, known_until=last_day, horizon_days=horizon)
     stored = Rehearsals.of(lake, question, first, config.step_days)
     if config.fresh:
         stored.forget()

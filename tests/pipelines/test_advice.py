@@ -232,7 +232,7 @@ def test_new_rows_of_the_past_are_noticed_and_fresh_starts_anew(tmp_path, backte
     ("span", "sentence", "code"),
     [
         (f"{NIGHTS[0]}..{LAST_DAY}", "is not ripe: purchases are known up to", 1),
-        (f"{FIRST_DAY - timedelta(days=9)}..{FIRST_DAY - timedelta(days=9)}", "nobody was active", 1),
+        (f"{FIRST_DAY - timedelta(days=9)}..{FIRST_DAY - timedelta(days=9)}", "Nobody had bought by night", 1),
     ],
 )
 def test_a_night_that_cannot_be_rehearsed_is_named(backtested, span, sentence, code):
