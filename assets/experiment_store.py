@@ -117,7 +117,10 @@ class ExperimentStore:
         described = Model(
             logged.artifact_location, run, model_uuid=model_id, model_id=model_id, metadata=dict(metadata)
         )
-        told = ("churn_probability", *MODELS)
+        asked, told = (
+            Schema([ColSpec("double", each) for each in names])
+            for names in (scorer.features, ("churn_probability", *MODELS))
+        )
         with tempfile.TemporaryDirectory() as folder, _quiet():
             # Signature and requirements are said, not inferred: inferring takes ten seconds.
             mlflow.pyfunc.save_model(
@@ -126,9 +129,7 @@ class ExperimentStore:
                 data_path=f"{save(scorer, Path(folder, 'scorer'))}",
                 code_paths=copy_code(Path(folder, "code")),
                 mlflow_model=described,
-                signature=ModelSignature(
-                    *(Schema([ColSpec("double", each) for each in names]) for names in (scorer.features, told))
-                ),
+                signature=ModelSignature(asked, told),
                 pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
             )
             self.client.log_model_artifacts(model_id, f"{folder}/model")

@@ -17,7 +17,7 @@ from models.evaluation import evaluate
 from models.features import features
 from models.gate import gate
 from models.labels import labels
-from models.learning import MODELS, Scorer, TrainingRecipe, fit, training_nights
+from models.learning import MODELS, TrainingRecipe, fit, training_nights
 from models.mbg_nbd import MbgNbd
 from models.population import histories
 from models.rehearsal import linear_member, recent, rehearse
@@ -66,12 +66,12 @@ def everybody(examples, night=NIGHT):
 
 def learned(examples, **options):
     recipe = TrainingRecipe(min_outcomes=50, classifier=QUICK, **options)
-    return taught(examples, everybody(examples), recipe)
+    return taught(examples, examples, recipe)
 
 
-def taught(examples, past, recipe):
-    known, earlier = examples.drop("weight"), everybody(examples, RIPE)
-    return fit(known, past, earlier, as_of=NIGHT, horizon_days=HORIZON, recipe=recipe)
+def taught(examples, whole, recipe):
+    past, earlier = everybody(whole), everybody(whole, RIPE)
+    return fit(examples.drop("weight"), past, earlier, as_of=NIGHT, horizon_days=HORIZON, recipe=recipe)
 
 
 @pytest.mark.parametrize("nights", [1, 2])
@@ -170,8 +170,8 @@ def test_too_many_examples_are_thinned_by_whole_customers():
     half = examples.filter(pl.col("customer_id").rank("dense") % 2 == 0)
     recipe = TrainingRecipe(min_outcomes=50, classifier=QUICK)
 
-    def trees(seen: pl.DataFrame, most: int) -> Scorer:
-        return taught(seen, everybody(examples), replace(recipe, max_examples=most))
+    def trees(seen, most):
+        return taught(seen, examples, replace(recipe, max_examples=most))
 
     thin, direct = trees(examples, examples.height // 2), trees(half, examples.height)
     assert thin.describe() == direct.describe()
