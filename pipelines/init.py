@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.mapping import ColumnMapping, DeliveryError
-from pipelines.progress import CONSOLE
+from pipelines.progress import CONSOLE, complain
 from pipelines.settings_file import FILL_IN, MOST_REJECTED, counted, horizon_sentence, settings_text
 from pipelines.survey import Survey, survey
 
@@ -121,9 +121,9 @@ def _beside(source: str, target: Path) -> Path:
 
 
 def _say(text: str, style: str | None = None) -> None:
-    CONSOLE.print(text, style=style, markup=False)
+    CONSOLE.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def _refuse(sentence: str) -> int:
-    _say(sentence, "red")
+    complain(sentence)
     return USAGE

@@ -289,9 +289,9 @@ WRONG = {
         "not known. Correct the host in CHURN__SOURCE__URL.",
     ),
     "another kind of database": (
-        {"url": "mysql://clerk:secret@127.0.0.1/shop"},
-        "CHURN__SOURCE__URL is no URL of a PostgreSQL database. It reads "
-        "postgresql://user:password@host:5432/database, with reserved characters percent-encoded (@ as %40).",
+        {"url": "tardis://clerk:secret@127.0.0.1/shop"},
+        "CHURN__SOURCE__URL begins with tardis://, for which no driver is installed. Install one into .venv: an ADBC "
+        "driver named adbc-driver-tardis, or connectorx.",
     ),
     "a password that breaks the URL": (
         {"url": "postgresql://clerk:se/secret@127.0.0.1/shop"},

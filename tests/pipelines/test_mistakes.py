@@ -95,7 +95,7 @@ def later_night(
     line = {"night": night, "source_file": "a.csv", "digest": "0", "identity": identity, "size": 1}
     line |= {"rows": 1, "due": 1, "later": 0}
     lake.write("deliveries", night, pl.DataFrame([line], schema=SCHEMAS["deliveries"].create_empty().schema))
-    for table in ("transactions", "customer_days"):
+    for table in ("transactions", "customer_days", "customer_items"):
         lake.write(table, night, SCHEMAS[table].create_empty())
 
 
