@@ -82,7 +82,7 @@ def test_settings_that_exist_are_never_replaced_without_force(
 
     assert init(str(landing), target=target, force=False) == 2
     assert target.read_text() == "mine"
-    assert "--force" in capsys.readouterr().out
+    assert "--force" in capsys.readouterr().err
     assert init(str(landing), target=target, force=True) == 0
     assert target.read_text() != "mine"
 
@@ -152,7 +152,7 @@ def test_a_source_that_cannot_be_read_writes_nothing(
 
     assert init(str(tmp_path / source), target=tmp_path / "churn.toml", force=False) == 2
 
-    assert sentence in " ".join(capsys.readouterr().out.split())
+    assert sentence in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "churn.toml").exists()
 
 
