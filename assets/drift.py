@@ -12,8 +12,8 @@ from models.definition import ChurnDefinition
 from models.drift import DriftLimits, drift, stale
 
 CHECKS = {
-    "features_as_learned": ("feature", "features"),
-    "scores_as_learned": ("score",),
+    "features_as_trained": ("feature", "features"),
+    "scores_as_trained": ("score",),
     "predictions_came_true": ("settled",),
 }
 """Each check and the kinds of figures that it looks at."""
@@ -31,7 +31,7 @@ def model_drift(
     churn_scores: pl.DataFrame,
     live_performance: pl.DataFrame,
 ) -> pl.DataFrame:
-    """How far the night is from what its model learned from; too far marks the model stale in MLflow."""
+    """How far the night is from the one on which its model was trained; too far marks the model stale in MLflow."""
     night, version = as_night(context.partition_key), churn_model["model_version"].item()
     found = drift(
         tracking.profile(version),
@@ -54,7 +54,7 @@ def model_drift(
 def check_model_drift(
     context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
 ) -> Iterator[dg.AssetCheckResult]:
-    """Warn of what has moved away from what the model learned; nothing stops for it."""
+    """Warn of what has moved since the model was trained; nothing stops for it."""
     found = lake.scan("model_drift", [as_night(context.partition_key)]).collect()
     for check, kinds in CHECKS.items():
         asked = found.filter(pl.col("kind").is_in(kinds))

@@ -46,6 +46,7 @@ class TrainingRecord:
         segments: Per segment (``tenure=new``) the challenger's figures.
         params: What the recipe was set to.
         tags: Where it came from: git revision, Dagster run, partition and the like.
+        profile: What the customers looked like, see `models.drift.profile`.
         tables: Frames without customers: calibration bins, gain, deciles.
         figures: Pictures by name.
     """
@@ -66,6 +67,7 @@ class TrainingRecord:
     segments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    profile: pl.DataFrame | None = None
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     figures: "Mapping[str, Figure]" = field(default_factory=dict)
 

@@ -1,6 +1,5 @@
 """Where every model, every comparison and every settled night is written down, and which model serves."""
 
-import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ import polars as pl
 from assets.experiment_store import ExperimentStore, open_store
 from assets.model_card import TrainingRecord
 from assets.stored_scorer import restore
-from assets.training_run import JUDGED, keyed, training_digest, write_training
+from assets.training_run import JUDGED, PROFILE, keyed, training_digest, write_training
+from models import drift
 from models.scorer import Scorer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SINCE = "champion_from."
-PROFILE = "tables/profile.json"
 
 
 @dataclass(frozen=True)
@@ -163,11 +162,10 @@ class Tracking(dg.ConfigurableResource[None]):
         """The distributions that a version learned from, see `models.drift.profile`; None if none were noted."""
         run = self.store.client.get_run(self.version(version).run_id)
         with tempfile.TemporaryDirectory() as folder:
-            if not any(file.path == PROFILE for file in self.store.client.list_artifacts(run.info.run_id, "tables")):
+            if not any(file.path == PROFILE for file in self.store.client.list_artifacts(run.info.run_id)):
                 return None
             stored = self.store.download(f"{run.info.artifact_uri}/{PROFILE}", Path(folder))
-            table = json.loads(stored.read_text(encoding="utf-8"))
-        return pl.DataFrame(table["data"], schema=table["columns"], orient="row", infer_schema_length=None)
+            return pl.read_json(stored, schema=drift.PROFILE)
 
     def mark_stale(self, version: str, night: date, why: str) -> None:
         """Note that a version no longer knows the customers; the first night on which it did not is kept."""

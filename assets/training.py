@@ -68,7 +68,8 @@ def churn_model(
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
     outcome = challenge(customer_days, night, question, rival, items=customer_items, facts=customer_facts)
-    tracking.record_training(record_of(outcome, night, question, run_id=context.run.run_id))
+    tonight = lake.scan("customer_features", [night]).collect()
+    tracking.record_training(record_of(outcome, night, question, tonight, run_id=context.run.run_id))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
     return pinned(night, champion, outcome.verdict.sentence)
@@ -86,7 +87,9 @@ def pinned(night: date, version: Version, verdict: str) -> pl.DataFrame:
     return pl.DataFrame([facts | {"serves": version.serves, "verdict": verdict}])
 
 
-def record_of(outcome: Challenge, night: date, question: Question, *, run_id: str) -> TrainingRecord:
+def record_of(
+    outcome: Challenge, night: date, question: Question, customers: pl.DataFrame, *, run_id: str
+) -> TrainingRecord:
     """What is kept of a training in MLflow: figures, tables and pictures, no customers."""
     churn, settings = question.churn, asdict(question)
     buffer = BytesIO()
@@ -100,10 +103,12 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
         tables[f"calibration_{name}"] = calibration_table(outcome.churned, probability)
         tables[f"gain_{name}"] = gain_table(outcome.churned, probability)
         tables[f"thresholds_{name}"] = threshold_table(outcome.churned, probability)
-    learned = outcome.examples.filter(pl.col("night").is_in(outcome.serving.nights))
-    if learned.height:
-        model = outcome.serving
-        tables["profile"] = profile(learned, model.features, lambda rows: model.predict(rows)["churn_probability"])
+    known = profile(
+        customers,
+        outcome.serving.features,
+        lambda rows: outcome.serving.predict(rows)["churn_probability"],
+        churn_rate=float(outcome.churned.mean()) if len(outcome.churned) else None,
+    )
     figures, segments = {}, {}
     if "committee" in outcome.probabilities:
         explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))
@@ -122,6 +127,7 @@ def record_of(outcome: Challenge, night: date, question: Question, *, run_id: st
         metrics=outcome.metrics,
         rivals=outcome.rivals,
         segments=segments,
+        profile=known,
         passed=outcome.verdict.passed,
         sentence=outcome.verdict.sentence,
         data_digest=hashlib.sha256(buffer.getvalue()).hexdigest(),

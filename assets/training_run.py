@@ -12,7 +12,7 @@ from assets.model_card import TrainingRecord, model_card, summary
 from assets.stored_scorer import save
 
 CHALLENGER, CHAMPION = "committee", "champion"
-JUDGED = "judged"
+JUDGED, PROFILE = "judged", "profile.json"
 
 
 def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *, promote: bool) -> str:
@@ -44,6 +44,9 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
         store.log(parent, _figures(record), record.params, model_id)
         store.log_dataset(parent, f"customers of {record.judged_night}", record.data_digest)
         store.log_pages(parent, record.tables, record.figures)
+        if record.profile is not None:
+            # As Polars writes it: a table of MLflow is rounded, and a customer on the edge of a bin would change sides.
+            client.log_text(parent, record.profile.write_json(), PROFILE)
         client.log_text(parent, model_card(record), "model_card.md")
         for scorer, figures in record.metrics.items():
             role = {CHALLENGER: "challenger", CHAMPION: "champion"}.get(scorer, "baseline")

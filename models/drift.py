@@ -1,4 +1,4 @@
-"""Whether tonight still looks like the nights that a model learned from, and whether it was right when last settled.
+"""Whether tonight still looks like the night on which a model was trained, and whether it was right when last settled.
 
 The population stability index compares two distributions over the same bins, PSI = sum of (q - p) ln(q / p); below 0.1
 is usually called stable, above 0.25 a shift (Siddiqi, Credit Risk Scorecards, 2006).
@@ -14,12 +14,13 @@ import numpy as np
 import polars as pl
 
 SCORE = "churn_probability"
+PROFILE = {"name": pl.String, "upper": pl.Float64, "known": pl.Boolean, "share": pl.Float64}
 BINS = 10
 MOST_ROWS = 200_000
 
 
 class Drift(dy.Schema):
-    """One figure of how far a night is from what its model learned from."""
+    """One figure of how far a night is from the one on which its model was trained."""
 
     night = dy.Date(primary_key=True)
     kind = dy.String(primary_key=True)
@@ -31,13 +32,13 @@ class Drift(dy.Schema):
 
 @dataclass(frozen=True)
 class DriftLimits:
-    """How far a night may be from what its model learned from.
+    """How far a night may be from the one on which its model was trained.
 
     Attributes:
         max_psi: population stability index of a feature or of the score; beyond it it has drifted.
         max_drifted_share: share of the features that may have drifted (0 to 1).
         max_prediction_gap: mean prediction less churn rate, either way, of the newest settled night (0 to 1).
-        max_rate_change: churn rate of the newest settled night less that of the nights learned from, either way.
+        max_rate_change: churn rate of the newest settled night less the newest that was known then, either way.
         retrain_days: a stale model is challenged at most this often, in days.
     """
 
@@ -57,36 +58,40 @@ class DriftLimits:
 
 
 def profile(
-    examples: pl.DataFrame, features: Sequence[str], score: Callable[[pl.DataFrame], pl.Series]
+    customers: pl.DataFrame,
+    features: Sequence[str],
+    score: Callable[[pl.DataFrame], pl.Series],
+    *,
+    churn_rate: float | None,
 ) -> pl.DataFrame:
-    """The distributions that a model knows, in at most `BINS` bins of equal count and one for what is unknown.
+    """What the customers looked like when a model was trained, in at most `BINS` bins of equal count, and the unknown.
 
-    A feature that has one value a night, such as the season, tells nights apart and not customers: it is left out.
+    The nights that it learned from lie a horizon back and further, and the gate has judged whether what they teach
+    still holds; drift is what happens afterwards. A feature with one value on the night, such as the season, is left
+    out.
 
     Args:
-        examples: night, churned and the features; every n-th row counts where there are more than `MOST_ROWS`.
+        customers: Features of the night; every n-th row counts where there are more than `MOST_ROWS`.
         features: Columns that the model reads.
         score: Gives the churn probability of rows of them.
+        churn_rate: That of the newest night whose outcome was known; None if there was none.
 
     Returns:
         name, upper (the largest value of the bin; null for the last bin and the unknown), known (whether the bin holds
         values) and share (0 to 1); the churn rate as `churned`.
     """
-    sample = examples.gather_every(max(-(-examples.height // MOST_ROWS), 1))
+    sample = customers.gather_every(max(-(-customers.height // MOST_ROWS), 1))
     sample = sample.with_columns(score(sample).alias(SCORE))
-    varied = sample.group_by("night").agg(pl.col(features).n_unique()).select(pl.col(features).max() > 1).row(0)
-    names = [name for name, several in zip(features, varied, strict=True) if several]
-    rows: list[tuple[str, float | None, bool, float]] = [("churned", None, True, float(sample["churned"].mean()))]  # type: ignore[arg-type]
-    for name in (*names, SCORE):
+    rows: list[tuple[str, float | None, bool, float | None]] = [("churned", None, True, churn_rate)]
+    for name in (*features, SCORE):
         values = sample[name].drop_nulls().to_numpy()
-        if not len(values):
+        if sample[name].n_unique() < 2 or not len(values):
             continue
         edges = np.unique(np.quantile(values, np.arange(1, BINS) / BINS, method="inverted_cdf")).tolist()
         shares = _shares(sample[name], edges)
         rows += [(name, upper, True, share) for upper, share in zip([*edges, None], shares[:-1], strict=True)]
         rows.append((name, None, False, shares[-1]))
-    schema = {"name": pl.String, "upper": pl.Float64, "known": pl.Boolean, "share": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=PROFILE, orient="row")
 
 
 def drift(
@@ -101,7 +106,7 @@ def drift(
     horizon_days: int,
     limits: DriftLimits,
 ) -> pl.DataFrame:
-    """How far a night is from what its model learned from.
+    """How far a night is from the one on which its model was trained.
 
     Args:
         learned: `profile` of the model; None if none is known.
@@ -127,7 +132,7 @@ def drift(
             for (name,), bins in learned.group_by("name", maintain_order=True)
             if name in tonight.columns
         }
-        figures.append(("score", SCORE, psi.pop(SCORE), limits.max_psi))
+        figures += [("score", SCORE, psi.pop(SCORE), limits.max_psi)] if SCORE in psi else []
         figures += [("feature", name, value, limits.max_psi) for name, value in psi.items()]
         if psi:
             beyond = sum(value > limits.max_psi for value in psi.values()) / len(psi)
@@ -141,7 +146,9 @@ def drift(
         figures.append(("settled", "prediction_gap", gap, limits.max_prediction_gap))
         if learned is not None:
             rate = learned.filter(pl.col("name") == "churned")["share"].item()
-            figures.append(("settled", "rate_change", abs(newest["churn_rate"] - rate), limits.max_rate_change))
+            if rate is not None:
+                change = abs(newest["churn_rate"] - rate)
+                figures.append(("settled", "rate_change", change, limits.max_rate_change))
     rows = [(night, kind, name, model_version, value, limit) for kind, name, value, limit in figures]
     return pl.DataFrame(rows, schema=Drift.create_empty().schema, orient="row")
 
@@ -153,11 +160,12 @@ def stale(found: pl.DataFrame) -> str:
         found: `Drift` of a night.
     """
     said = {
-        "score": "the scores are distributed otherwise than when it learned (PSI {value:.2f}, limit {limit:.2f})",
-        "features": "{value:.0%} of the features are distributed otherwise than when it learned (limit {limit:.0%})",
+        "score": "the scores are distributed otherwise than when it was trained (PSI {value:.2f}, limit {limit:.2f})",
+        "features": "{value:.0%} of the features are distributed otherwise than when it was trained"
+        " (limit {limit:.0%})",
         "prediction_gap": "on the newest settled night predictions and outcomes were {value:.1%} apart"
         " (limit {limit:.0%})",
-        "rate_change": "the churn rate is {value:.1%} away from what it learned from (limit {limit:.0%})",
+        "rate_change": "the churn rate is {value:.1%} away from what was known when it was trained (limit {limit:.0%})",
     }
     beyond = found.filter(pl.col("value") > pl.col("limit"), pl.col("kind") != "feature")
     return "; ".join(
