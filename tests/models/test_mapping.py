@@ -171,3 +171,9 @@ def test_rows_are_numbered_from_one_in_the_order_of_the_file():
 def test_a_sample_without_any_moment_has_no_format():
     assert moment_format(pl.Series(["soon", None])) is None
     assert decimal_mark(pl.Series(["1.5", "2"])) == "."
+
+
+def test_the_currency_of_a_line_is_kept_as_it_came():
+    columns = {"customer": ["a", "b"], "when": ["2026-03-31"] * 2, "amount": ["1.00", "2.00"], "money": [" EUR", ""]}
+    mapping = ColumnMapping(("customer",), ("when",), amount=("amount",), currency=("money",))
+    assert read(columns, mapping)["currency"].to_list() == ["EUR", None]
