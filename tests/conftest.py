@@ -54,7 +54,7 @@ def object_store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
             "AWS_ALLOW_HTTP": "true",
         }
     finally:
-        server.terminate()
+        server.kill()
         server.wait(_PATIENCE)
 
 

@@ -32,7 +32,8 @@ def test_the_pages_of_judged_nights_are_reached_from_the_address_in_their_checks
         assert b"<h1>t, night 2024-05-01</h1>" in get(f"http://127.0.0.1:{port}/t/2024-05-01.html")
         assert b't/2024-05-01.html"' in get(f"http://127.0.0.1:{port}/")
     finally:
-        server.terminate()
+        # A worker of pytest-xdist ignores Ctrl-C, Dagster treats SIGTERM likewise, and children inherit both.
+        server.kill()
         server.wait(10)
 
 
