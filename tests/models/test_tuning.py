@@ -75,4 +75,4 @@ def test_without_a_budget_or_nights_enough_the_recipe_stays(examples, nights, tr
 
 
 def test_no_trial_starts_when_the_time_is_up(examples):
-    assert tune(examples, NAMES, START, trials=1000, minutes=1e-9).trials.height == 1
+    assert tune(examples, NAMES, START, trials=1000, minutes=0).trials.height == 1
