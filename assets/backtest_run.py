@@ -69,11 +69,6 @@ def _log_nights(store: ExperimentStore, run: str, report: BacktestReport) -> Non
         store.client.log_batch(run, metrics=metrics[start : start + _BATCH])
 
 
-def _key(scorer: str, figure: str, end: str) -> str:
-    figure, slash, rival = figure.partition("/")
-    return f"backtest/{scorer}/{figure}{end}{slash}{rival}"
-
-
 def _step(night: date) -> int:
     """The night as a number that reads as a date: 19980331."""
     return int(f"{night:%Y%m%d}")

@@ -13,7 +13,7 @@ from assets import crm_tables as tables
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
 from assets.exports import export
-from assets.postgresql import without_password
+from assets.postgresql import is_postgresql, without_password
 from models.segments import AtRiskSegment
 
 
@@ -109,7 +109,7 @@ class Crm(dg.ConfigurableResource[None]):
 
     def transaction(self) -> AbstractContextManager[tables.Store]:
         """A transaction on the database: all of what is done in it, or nothing."""
-        if self.database.startswith(("postgresql:", "postgres:")):
+        if is_postgresql(self.database):
             return PostgresqlStore.transaction(self.database)
         return SqliteStore.transaction(self.database)
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import polars as pl
 
-from assets.other_database import is_postgresql, read_other
-from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, is_away, quoted, refusal
+from assets.other_database import read_other
+from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, is_away, is_postgresql, quoted, refusal
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, Arrival, numbered
 from models.delivery_notes import ABSENT, drift
@@ -121,12 +121,12 @@ def read_database(
         "night": night,
         "source_file": source.name,
         "digest": digest,
+        "identity": ", ".join(sorted(source.identity)),
         "size": path.stat().st_size,
     }
     span = {"arrived_from": after and _end(after, definition), "arrived_until": _end(night, definition)}
     read = canonical(rows, source.columns, source.reading, timezone=definition.timezone, file=source.name)
     notes = [note for note in drift(rows.collect_schema().names(), source.columns, file=source.name) if ABSENT in note]
-    line |= {"identity": ", ".join(sorted(source.identity)), "size": path.stat().st_size}
     line |= {"rows": count, "due": count, "later": 0} | span
     yield Arrival(notes, line, numbered(read, source.identity))
 

@@ -11,11 +11,6 @@ from assets.postgresql import without_password
 from models.mapping import ColumnMapping, DeliveryError, resolve
 
 
-def is_postgresql(url: str) -> bool:
-    """Whether a URL is one of PostgreSQL, for which churn brings the driver."""
-    return url.startswith(("postgresql://", "postgres://"))
-
-
 def read_other(
     url: str,
     relation: str,

@@ -29,6 +29,11 @@ _AWAY = re.compile(
 )
 
 
+def is_postgresql(url: str) -> bool:
+    """Whether a URL is one of PostgreSQL."""
+    return url.startswith(("postgresql:", "postgres:"))
+
+
 def is_away(error: Exception) -> bool:
     """Whether the server is away for a moment: it does not answer, hangs up, or takes nobody in."""
     return _AWAY.search(str(error)) is not None

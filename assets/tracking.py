@@ -19,6 +19,7 @@ from models.scorer import Scorer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from mlflow.entities.model_registry import ModelVersion
 
 _SINCE = "champion_from."
 
@@ -152,14 +153,14 @@ class Tracking(dg.ConfigurableResource[None]):
     def versions(self) -> list[Version]:
         """Every registered version, oldest first."""
         entries = self.store.client.search_model_versions(f"name = '{self.model_name}'")
-        return [self.version(str(number)) for number in sorted(int(entry.version) for entry in entries)]
+        return sorted(map(_described, entries), key=lambda each: int(each.version))
 
     def figures(self, version: Version) -> dict[str, float]:
         """The metrics of the run that trained a version."""
         return dict(self.store.client.get_run(version.run_id).data.metrics)
 
     def profile(self, version: str) -> pl.DataFrame | None:
-        """The distributions that a version learned from, see `models.drift.profile`; None if none were noted."""
+        """What the customers looked like when a version was trained, see `models.drift.profile`; None if not noted."""
         run = self.store.client.get_run(self.version(version).run_id)
         with tempfile.TemporaryDirectory() as folder:
             if not any(file.path == PROFILE for file in self.store.client.list_artifacts(run.info.run_id)):
@@ -203,16 +204,7 @@ class Tracking(dg.ConfigurableResource[None]):
 
     def version(self, version: str) -> Version:
         """What the registry knows of a version."""
-        entry = self.store.client.get_model_version(self.model_name, version)
-        return Version(
-            version=str(entry.version),
-            run_id=str(entry.run_id),
-            trained_as_of=date.fromisoformat(entry.tags["trained_as_of"]),
-            judged_night=date.fromisoformat(entry.tags["judged_night"]),
-            serves=entry.tags["serves"],
-            passed=entry.tags["passed"] == "true",
-            tags=dict(entry.tags),
-        )
+        return _described(self.store.client.get_model_version(self.model_name, version))
 
     def load(self, version: str) -> Scorer:
         """The scorer of a version as it serves."""
@@ -252,3 +244,15 @@ class Tracking(dg.ConfigurableResource[None]):
     def _restore(self, place: str) -> Scorer:
         with tempfile.TemporaryDirectory() as folder:
             return restore(self.store.download(place, Path(folder)))
+
+
+def _described(entry: "ModelVersion") -> Version:
+    return Version(
+        version=str(entry.version),
+        run_id=str(entry.run_id),
+        trained_as_of=date.fromisoformat(entry.tags["trained_as_of"]),
+        judged_night=date.fromisoformat(entry.tags["judged_night"]),
+        serves=entry.tags["serves"],
+        passed=entry.tags["passed"] == "true",
+        tags=dict(entry.tags),
+    )

@@ -62,7 +62,7 @@ def churn_model(
         return lake.scan("churn_model", [night]).collect()
     serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
-        if not _stale(serving, tracking.last_training(night), night, drift_limits):
+        if not _stale(serving, tracking, night, drift_limits):
             return pinned(night, serving, "No challenger was due.")
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
@@ -75,10 +75,12 @@ def churn_model(
     return pinned(night, champion, outcome.verdict.sentence)
 
 
-def _stale(serving: Version, trained: date | None, night: date, limits: DriftLimits) -> bool:
+def _stale(serving: Version, tracking: Tracking, night: date, limits: DriftLimits) -> bool:
     """Whether an earlier night marked a model stale, and the last training is long enough ago to try another."""
-    marked = serving.stale_from is not None and serving.stale_from < night
-    return marked and (trained is None or (night - trained).days >= limits.retrain_days)
+    if serving.stale_from is None or serving.stale_from >= night:
+        return False
+    trained = tracking.last_training(night)
+    return trained is None or (night - trained).days >= limits.retrain_days
 
 
 def pinned(night: date, version: Version, verdict: str) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from assets.lake import Lake
+from pipelines.progress import sentence_of
 from pipelines.settings import Settings
 
 TABLE = "customer_days"
@@ -74,4 +75,4 @@ def _take_in(settings: Settings, lake: Lake) -> None:
     )
     for event in result.all_events:
         if event.is_step_failure and (error := event.step_failure_data.error) is not None:
-            raise NothingKnownError((error.cause or error).message.strip())
+            raise NothingKnownError(sentence_of((error.cause or error).message))

@@ -11,8 +11,8 @@ from urllib.request import urlopen
 
 from assets.crm import Crm
 from assets.database import URL_VARIABLE, DatabaseSource
-from assets.other_database import answer, is_postgresql
-from assets.postgresql import connected
+from assets.other_database import answer
+from assets.postgresql import connected, is_postgresql
 from pipelines.settings import Settings
 
 _PATIENCE = 5.0
