@@ -1,7 +1,7 @@
 """What arrived tonight, taken in once."""
 
 from collections.abc import Collection, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
-from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
+from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery
 from models.delivery_notes import ABSENT, SKIPPED, UNUSED, DeliveryNote, sentences
@@ -51,11 +51,10 @@ def refuse_unfinished(night: date, definition: ChurnDefinition) -> None:
     Raises:
         DeliveryError: If the night's midnight is still to come in the zone of the settings.
     """
-    today = datetime.now(UTC).astimezone(definition.zone).date()
-    if night >= today:
+    last = night_just_ended(datetime.now(UTC), definition.zone)
+    if night > last:
         raise DeliveryError(
-            f"night {night} is not over in {definition.timezone}: the newest night that can run is "
-            f"{today - timedelta(days=1)}"
+            f"night {night} is not over in {definition.timezone}: the newest night that can run is {last}"
         )
 
 

@@ -1,6 +1,7 @@
 """The night, which is the partition of every table, and how nights look back at each other."""
 
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -17,6 +18,11 @@ NIGHTS = dg.DailyPartitionsDefinition(start_date=FIRST_NIGHT.isoformat(), end_of
 # What had arrived by the end of a night. A night that never ran has no partition, and needs none.
 UP_TO_TONIGHT = dg.TimeWindowPartitionMapping(start_offset=_EVER, end_offset=0)
 BEFORE_TONIGHT = dg.TimeWindowPartitionMapping(start_offset=_EVER, end_offset=-1)
+
+
+def night_just_ended(moment: datetime, zone: ZoneInfo) -> date:
+    """The last day that is over in a zone at a moment."""
+    return moment.astimezone(zone).date() - timedelta(days=1)
 
 
 def as_night(partition_key: str) -> date:

@@ -54,9 +54,9 @@ def parse_night(text: str | None, settings: Settings) -> date:
     Raises:
         SettingsError: If the text is no date, or no night that can run.
     """
-    from assets.nights import FIRST_NIGHT
+    from assets.nights import FIRST_NIGHT, night_just_ended
 
-    last = datetime.now(UTC).astimezone(settings.churn.zone).date() - timedelta(days=1)
+    last = night_just_ended(datetime.now(UTC), settings.churn.zone)
     if text is None:
         return last
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from tempfile import TemporaryDirectory
 
 import polars as pl
@@ -62,10 +62,11 @@ def _take_in(settings: Settings, lake: Lake) -> None:
 
     from assets.features import customer_days
     from assets.ingestion import arrivals
+    from assets.nights import night_just_ended
     from assets.transactions import parted_rows
     from pipelines.definitions import resources
 
-    last = datetime.now(UTC).astimezone(settings.churn.zone).date() - timedelta(days=1)
+    last = night_just_ended(datetime.now(UTC), settings.churn.zone)
     result = dg.materialize(
         [arrivals, parted_rows, customer_days],
         partition_key=f"{last}",

@@ -1,18 +1,13 @@
 """The schedule of the nightly job: the night that has just ended, once."""
 
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
 from assets.lake import Lake
+from assets.nights import night_just_ended
 from pipelines.jobs import NIGHTLY
 from pipelines.settings import Settings
-
-
-def night_just_ended(moment: datetime, zone: ZoneInfo) -> date:
-    """The last day that is over in a zone at a moment."""
-    return moment.astimezone(zone).date() - timedelta(days=1)
 
 
 def ran(night: date, settings: Settings) -> bool:

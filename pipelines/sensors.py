@@ -10,11 +10,11 @@ import dagster as dg
 from assets.file_delivery import untaken
 from assets.files import File, FileSource
 from assets.lake import Lake
+from assets.nights import night_just_ended
 from models.mapping import DeliveryError
 from pipelines.alerts import TOLD_TAG, tell
 from pipelines.failures import failure_of
 from pipelines.jobs import JOBS, NIGHTLY
-from pipelines.schedules import night_just_ended
 from pipelines.settings import Settings
 
 _LOOK_SECONDS = 30

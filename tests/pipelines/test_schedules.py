@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.lake import Lake
+from assets.nights import night_just_ended
 from pipelines.definitions import definitions
-from pipelines.schedules import night_just_ended
 from pipelines.settings import SettingsError, load_settings
 
 SOURCE = '[source]\npath = "landing"\n[source.columns]\ncustomer_id = "who"\ntimestamp = "when"\n'

@@ -10,8 +10,8 @@ from obstore.store import from_url
 
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
+from assets.nights import night_just_ended
 from pipelines.definitions import definitions
-from pipelines.schedules import night_just_ended
 from pipelines.settings import Settings, load_settings
 
 SETTINGS = """
