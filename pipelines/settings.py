@@ -23,7 +23,7 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.files import FileSource
-from assets.inputs import InputSource
+from assets.input_source import InputSource
 from assets.network import Network
 from assets.turn import Turn
 from models.actions import Policy
@@ -243,6 +243,10 @@ class Settings(BaseSettings):
         """A path of the settings, relative to the folder of their file."""
         return (self.file.parent / path).resolve()
 
+    def place(self, where: str) -> str:
+        """A URL as it is, a path beside the settings."""
+        return where if "://" in where else str(self.beside(Path(where)))
+
     def turn(self) -> Turn:
         """The right to write to the lake."""
         return Turn(self.beside(self.lake.path), patience=60 * self.lake.wait_minutes)
@@ -261,10 +265,9 @@ class Settings(BaseSettings):
                 arrived_column=source.arrived_column,
                 identity=source.identity,
             )
-        path = source.path or ""
         dialect = Dialect(delimiter=source.delimiter, quote=source.quote, encoding=source.encoding)
         return FileSource(
-            path if "://" in path else str(self.beside(Path(path))),
+            self.place(source.path or ""),
             source.columns,
             reading,
             dialect,
@@ -284,7 +287,7 @@ class Settings(BaseSettings):
             timestamp=(given.timestamp,),
             **{name: (own,) for name, own in optional.items() if own is not None},
         )
-        return FileSource(given.path if "://" in given.path else str(self.beside(Path(given.path))), columns)
+        return FileSource(self.place(given.path), columns)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
@@ -292,13 +295,11 @@ class Settings(BaseSettings):
 
     def crm_database(self) -> str:
         """The delivery's database: a URL as it is, a file beside the settings."""
-        database = self.crm.database
-        return database if "://" in database else str(self.beside(Path(database)))
+        return self.place(self.crm.database)
 
     def artifacts(self) -> str:
         """Where the default tracking store keeps its artifacts."""
-        artifacts = self.mlflow.artifacts
-        return artifacts if "://" in artifacts else str(self.beside(Path(artifacts)))
+        return self.place(self.mlflow.artifacts)
 
 
 def load_settings(path: Path | None = None) -> Settings:
