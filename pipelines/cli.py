@@ -75,9 +75,9 @@ def night_that_ran(text: str | None, settings: Settings) -> date:
     Raises:
         SettingsError: If it never ran.
     """
-    from assets.lake import Lake
+    from pipelines.stores import lake_of
 
-    night, ran = parse_night(text, settings), Lake(root=str(settings.beside(settings.lake.path))).nights("transactions")
+    night, ran = parse_night(text, settings), lake_of(settings).nights("transactions")
     if night not in ran:
         newest = ", ".join(map(str, ran[-5:])) or "none"
         raise SettingsError(f"night {night} did not run: run it with `churn run`, or choose one that did: {newest}")

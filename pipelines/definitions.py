@@ -8,7 +8,6 @@ from typing import Any
 
 import dagster as dg
 
-from assets.crm import Crm
 from assets.drift import check_model_drift, model_drift
 from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
@@ -19,7 +18,6 @@ from assets.retention import at_risk_segments, crm_delivery
 from assets.retention_report import Reports, retention_report
 from assets.scoring import churn_scores
 from assets.settlement import live_performance, settled_outcomes
-from assets.tracking import Tracking
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
 from assets.turn import Turn
@@ -35,32 +33,12 @@ from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
-
-
-def tracking_of(settings: Settings) -> Tracking:
-    """The tracking of these settings; a server decides for itself where artifacts go."""
-    uri = settings.tracking_uri()
-    return Tracking(
-        tracking_uri=uri,
-        artifact_root=None if uri.startswith("http") else settings.artifacts(),
-        experiment=settings.mlflow.experiment,
-        model_name=settings.mlflow.model,
-    )
-
-
-def crm_of(settings: Settings) -> Crm:
-    """Where these settings deliver to."""
-    return Crm(
-        database=settings.crm_database(),
-        exports=str(settings.beside(settings.crm.exports)),
-        departed_days=settings.crm.departed_days,
-        history_days=settings.crm.history_days,
-    )
+from pipelines.stores import crm_of, lake_of, tracking_of
 
 
 def resources(settings: Settings) -> dict[str, Any]:
     """Everything that assets ask for by name, made from the settings."""
-    lake = Lake(root=str(settings.beside(settings.lake.path)))
+    lake = lake_of(settings)
     return {
         "io_manager": within_a_turn(lake, settings.turn()),
         "lake": lake,

@@ -10,6 +10,7 @@ import polars as pl
 from assets.lake import Lake
 from pipelines.progress import sentence_of
 from pipelines.settings import Settings
+from pipelines.stores import lake_of
 
 TABLE = "customer_days"
 
@@ -31,7 +32,7 @@ def known_lake(settings: Settings) -> Iterator[tuple[Lake, str]]:
     Raises:
         NothingKnownError: If the source cannot be read.
     """
-    lake = Lake(root=str(settings.beside(settings.lake.path)))
+    lake = lake_of(settings)
     if nights := lake.nights(TABLE):
         ran = "1 night" if len(nights) == 1 else f"{len(nights):,} nights"
         yield lake, f"the lake, {ran} up to {nights[-1]}"

@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from assets.crm_tables import LOG
 from assets.network import AwayError
-from pipelines.definitions import crm_of, tracking_of
 from pipelines.settings import Settings
+from pipelines.stores import crm_of, tracking_of
 
 
 def refuse_unreachable(settings: Settings, say: Callable[[str], object]) -> None:

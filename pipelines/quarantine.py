@@ -10,11 +10,11 @@ import polars as pl
 from rich.table import Table
 from rich.text import Text
 
-from assets.lake import Lake
 from models.mapping import ColumnMapping
 from models.transactions import split
 from pipelines.progress import CONSOLE
 from pipelines.settings import Settings
+from pipelines.stores import lake_of
 
 _COLUMNS = [field.name for field in fields(ColumnMapping)]
 
@@ -29,7 +29,7 @@ def show_quarantine(night: date, settings: Settings, samples: int) -> None:
         settings: What the pipeline is configured with.
         samples: Lines shown for each reason.
     """
-    lake = Lake(root=str(settings.beside(settings.lake.path)))
+    lake = lake_of(settings)
     passed = night in lake.nights("quarantine")
     if not passed and night not in lake.nights("raw_transactions"):
         ran = ", ".join(map(str, lake.nights("quarantine")[-5:])) or "none"

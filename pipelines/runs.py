@@ -9,7 +9,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.lake import Lake
 from assets.turn import LakeBusyError
 from assets.validation import ACCEPT_TAG
 from pipelines.alerts import TOLD_TAG, tell
@@ -20,6 +19,7 @@ from pipelines.preflight import refuse_unreachable
 from pipelines.progress import CONSOLE, complain, sentence_of
 from pipelines.schedules import ran
 from pipelines.settings import Settings
+from pipelines.stores import lake_of
 from pipelines.summary import print_report, print_summary
 
 DONE, FAILED = 0, 1
@@ -176,10 +176,6 @@ def _duration(seconds: float) -> str:
 def _totals(nights: Sequence[date], seconds: float, settings: Settings) -> str:
     if not nights:
         return "nothing was left to run"
-    rows = _lake(settings).scan("ledger", nights).select(pl.all().exclude("night").sum()).collect().row(0, named=True)
+    rows = lake_of(settings).scan("ledger", nights).select(pl.all().exclude("night").sum()).collect().row(0, named=True)
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
     return f"{len(nights)} nights in {_duration(seconds)}, {seconds / len(nights):.1f} s each; rows: {counts}"
-
-
-def _lake(settings: Settings) -> Lake:
-    return Lake(root=str(settings.beside(settings.lake.path)))

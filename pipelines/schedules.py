@@ -4,15 +4,15 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from assets.lake import Lake
 from assets.nights import night_just_ended
 from pipelines.jobs import NIGHTLY
 from pipelines.settings import Settings
+from pipelines.stores import lake_of
 
 
 def ran(night: date, settings: Settings) -> bool:
     """Whether a night ran to its end: its report is written last."""
-    lake = Lake(root=str(settings.beside(settings.lake.path)))
+    lake = lake_of(settings)
     report = settings.beside(settings.lake.reports) / f"{night}.md"
     return report.exists() and lake.file("live_performance", night).exists()
 

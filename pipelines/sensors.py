@@ -16,6 +16,7 @@ from pipelines.alerts import TOLD_TAG, tell
 from pipelines.failures import failure_of
 from pipelines.jobs import JOBS, NIGHTLY
 from pipelines.settings import Settings
+from pipelines.stores import lake_of
 
 _LOOK_SECONDS = 30
 
@@ -33,7 +34,7 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
 
 def arrival_sensor(source: FileSource, settings: Settings) -> dg.SensorDefinition:
     """Files that no night has taken start the last night that is over, once they have come to rest."""
-    lake, settle = Lake(root=str(settings.beside(settings.lake.path))), settings.schedule.settle_seconds
+    lake, settle = lake_of(settings), settings.schedule.settle_seconds
 
     @dg.sensor(
         name="deliveries_arrived",

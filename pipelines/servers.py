@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines.definitions import tracking_of
 from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
+from pipelines.stores import tracking_of
 
 LOOPBACK = "127.0.0.1"
 _START_SECONDS = 120
