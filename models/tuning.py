@@ -46,8 +46,8 @@ def tune(
         trials: recipes to try, the first included.
         minutes: no trial starts after them.
     """
-    parts = splits(examples)
-    if trials < 2 or not parts:
+    parts = splits(examples) if trials > 1 else []
+    if not parts:
         return Tuning(recipe, pl.DataFrame())
     import optuna
 
