@@ -12,7 +12,19 @@ from typing import Any
 import polars as pl
 
 from assets.other_database import read_other
-from assets.postgresql import MOMENTS, NUMBERS, TEXTS, as_arrow, connected, is_away, is_postgresql, quoted, refusal
+from assets.postgresql import (
+    MOMENTS,
+    NUMBERS,
+    TEXTS,
+    as_arrow,
+    connected,
+    is_away,
+    is_postgresql,
+    quoted,
+    refusal,
+    relation_of,
+    types_of,
+)
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, Arrival, numbered
 from models.delivery_notes import ABSENT, drift
@@ -65,9 +77,7 @@ class DatabaseSource:
     @property
     def relation(self) -> str:
         """What stands after FROM."""
-        if self.query is not None:
-            return f"(\n{self.query.strip().rstrip(';')}\n) delivery"
-        return ".".join(map(quoted, self.name.split(".")))
+        return relation_of(self.name, self.query)
 
 
 def read_database(
@@ -98,7 +108,7 @@ def read_database(
     path = scratch / f"{night}.parquet"
     if is_postgresql(source.url):
         with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
-            types = _types(source, cursor)
+            types = types_of(source.relation, cursor)
             cursor.execute(_select(source, types, definition, after=after, night=night))
             delivered = pl.scan_arrow_c_stream(cursor.fetch_arrow())
             delivered.sort(pl.all()).sink_parquet(path, row_group_size=122_880)
@@ -133,11 +143,6 @@ def read_database(
 
 def _end(night: date, definition: ChurnDefinition) -> datetime:
     return datetime.combine(night + timedelta(days=1), time(), definition.zone).astimezone(UTC)
-
-
-def _types(source: DatabaseSource, cursor: Any) -> dict[str, str]:
-    schema = cursor.adbc_execute_schema(f"SELECT * FROM {source.relation}")  # noqa: S608 (names are quoted)
-    return {column.name: column.metadata[b"POSTGRESQL:type"].decode() for column in schema}
 
 
 def _select(

@@ -1,16 +1,63 @@
-"""Where optional inputs come from: files of attributes, contacts, tickets, answers, read like transactions."""
+"""Where optional inputs come from: attributes, contacts, tickets, answers, in files or tables, read as transactions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
 
 from assets.files import FileSource, readable
+from assets.other_database import answer
+from assets.postgresql import as_arrow, connected, is_away, is_postgresql, refusal, relation_of, types_of
 from models.definition import ChurnDefinition
 from models.facts import Kind
-from models.mapping import DeliveryError, canonical
+from models.mapping import ColumnMapping, DeliveryError, Reading, canonical
+
+SOURCE_URL = "CHURN__SOURCE__URL"
+
+
+@dataclass(frozen=True)
+class InputTable:
+    """A table or query of a database, read whole each night: what is known already is left out afterwards.
+
+    Attributes:
+        url: Of the database; a secret.
+        name: What the lake calls it.
+        columns: Which of its columns mean what.
+        query: A SELECT, in place of the table of that name.
+        reading: How text becomes moments and numbers.
+    """
+
+    url: str = field(repr=False)
+    name: str
+    columns: ColumnMapping
+    query: str | None = None
+    reading: Reading = field(default_factory=Reading)
+
+    def frame(self) -> pl.LazyFrame:
+        """Its rows.
+
+        Raises:
+            AwayError: If the server does not answer or hangs up.
+            DeliveryError: If the database cannot be read.
+        """
+        if not is_postgresql(self.url):
+            statement = self.query or f"SELECT * FROM {self.name}"  # noqa: S608 (from settings)
+            return answer(self.url, statement, name=self.name, variable=SOURCE_URL).lazy()
+        from adbc_driver_manager import Error
+
+        relation = relation_of(self.name, self.query)
+        with connected(self.url, SOURCE_URL) as cursor:
+            try:
+                types = types_of(relation, cursor)
+                columns = ", ".join(as_arrow(name, kind) for name, kind in types.items())
+                cursor.execute(f"SELECT {columns} FROM {relation}")  # noqa: S608 (names are quoted)
+                return pl.DataFrame(cursor.fetch_arrow()).lazy()
+            except Error as error:
+                if is_away(error):
+                    raise
+                raise DeliveryError(f"{self.name}: {refusal(error)}. Correct source.table or source.query.") from None
 
 
 @dataclass(frozen=True)
@@ -20,27 +67,31 @@ class InputSource:
     Attributes:
         name: What its features are called after.
         kind: ``events`` or ``attributes``.
-        files: Where its rows come from; the mapping has value as ``amount``, text as ``category`` and the last valid
+        rows: Where its rows come from; the mapping has value as ``amount``, text as ``category`` and the last valid
             day as ``contract_until``.
     """
 
     name: str
     kind: Kind
-    files: FileSource
+    rows: FileSource | InputTable
 
     def read(self, definition: ChurnDefinition, scratch: Path) -> Iterator[pl.LazyFrame]:
-        """Every file as canonical columns.
+        """Every file, or the table, as canonical columns with input and kind.
 
         Raises:
             DeliveryError: If there is no file, or one lacks a column; the sentence names the input.
         """
         with _named(self.name):
-            for file in self.files.files():
+            if isinstance(self.rows, InputTable):
+                yield self._canonical(self.rows.frame(), definition, self.rows.name)
+                return
+            for file in self.rows.files():
                 with readable(file.name):
-                    rows = self.files.read(file, scratch)
-                    yield canonical(
-                        rows, self.files.columns, self.files.reading, timezone=definition.timezone, file=file.name
-                    ).with_columns(input=pl.lit(self.name), kind=pl.lit(self.kind))
+                    yield self._canonical(self.rows.read(file, scratch), definition, file.name)
+
+    def _canonical(self, frame: pl.LazyFrame, definition: ChurnDefinition, name: str) -> pl.LazyFrame:
+        rows = canonical(frame, self.rows.columns, self.rows.reading, timezone=definition.timezone, file=name)
+        return rows.with_columns(input=pl.lit(self.name), kind=pl.lit(self.kind))
 
 
 @contextmanager

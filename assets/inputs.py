@@ -7,9 +7,10 @@ import polars as pl
 
 from assets.input_source import InputSource
 from assets.lake import SCHEMAS, Lake
+from assets.network import Network
 from assets.nights import NIGHTS, as_night
 from models.definition import ChurnDefinition
-from models.facts import arriving
+from models.facts import arriving, unusable
 
 
 @dg.asset(partitions_def=NIGHTS, deps=["transactions"], group_name="ingestion", kinds={"polars"})
@@ -19,12 +20,18 @@ def customer_facts(
     inputs: dg.ResourceParam[tuple[InputSource, ...]],
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
+    network: dg.ResourceParam[Network],
 ) -> pl.LazyFrame:
     """The rows of optional inputs that no earlier night has brought; a night that ran keeps what it has."""
     night, stored = as_night(context.partition_key), lake.nights("customer_facts")
     if night in stored:
         return lake.scan("customer_facts", [night])
     known = lake.scan("customer_facts", [each for each in stored if each < night])
-    rows = [frame for source in inputs for frame in source.read(churn, scratch)]
-    empty = SCHEMAS["customer_facts"].create_empty(lazy=True)
-    return arriving(pl.concat(rows), known, night=night) if rows else empty
+    with network.patient(context):
+        rows = [frame for source in inputs for frame in source.read(churn, scratch)]
+    if not rows:
+        return SCHEMAS["customer_facts"].create_empty(lazy=True)
+    delivered = pl.concat(rows)
+    for sentence in unusable(delivered):
+        context.log.warning(sentence)
+    return arriving(delivered, known, night=night)

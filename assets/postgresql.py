@@ -101,6 +101,17 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def relation_of(table: str, query: str | None) -> str:
+    """What stands after FROM: a table by its name, with its schema where it has one, or a query in its place."""
+    return f"(\n{query.strip().rstrip(';')}\n) delivery" if query else ".".join(map(quoted, table.split(".")))
+
+
+def types_of(relation: str, cursor: Any) -> dict[str, str]:
+    """The columns of a relation, and PostgreSQL's names of their types."""
+    schema = cursor.adbc_execute_schema(f"SELECT * FROM {relation}")  # noqa: S608 (names are quoted)
+    return {column.name: column.metadata[b"POSTGRESQL:type"].decode() for column in schema}
+
+
 def as_arrow(column: str, kind: str) -> str:
     """A column as SQL of a type that Arrow has; endless dates become the last and the first that a calendar shows.
 

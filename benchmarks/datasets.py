@@ -1,4 +1,4 @@
-"""Real purchases for benchmarks, as `customer_days`: one from the package index, two from a folder if it is there."""
+"""Real purchases for benchmarks, as the tables behind features: one from the package index, two from a folder."""
 
 import tempfile
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from models.customer_days import customer_days
+from models.customer_items import TRAITS, customer_items
 from pipelines.example import bring_cdnow
 
 
@@ -20,18 +21,20 @@ class DataSet:
         name: What it is called.
         horizon_days: Days without a purchase that count as churn.
         days: `customer_days`.
+        items: `customer_items`.
         last_day: Last day of the data.
     """
 
     name: str
     horizon_days: int
     days: pl.DataFrame
+    items: pl.DataFrame
     last_day: date
 
     def thinned(self, part: int) -> "DataSet":
         """Every so manieth customer with all days."""
         chosen = self.days.filter(pl.col("customer_id").rank("dense") % part == 0)
-        return replace(self, days=chosen)
+        return replace(self, days=chosen, items=self.items.join(chosen, on="customer_id", how="semi"))
 
 
 def cdnow(_: Path) -> pl.LazyFrame:
@@ -46,7 +49,9 @@ def online_retail(folder: Path) -> pl.LazyFrame:
     """Gifts bought from a British wholesaler (Chen, Sain and Guo 2012)."""
     table = pl.scan_parquet(folder / "online_retail.parquet").unique()
     returned = pl.col("is_cancellation") | (pl.col("amount") < 0)
-    return table.with_columns(transaction_id=pl.col("order_id"), is_return=returned)
+    return table.with_columns(
+        product="product_id", channel="country", transaction_id=pl.col("order_id"), is_return=returned
+    )
 
 
 def oxford_spend(folder: Path) -> pl.LazyFrame:
@@ -81,5 +86,7 @@ def read(name: str, folder: Path) -> DataSet:
             discount=pl.lit(None, pl.Float64),
         )
     )
-    days = customer_days(lines).collect()
-    return DataSet(name, horizon, days, days.select(pl.col("day").max()).item())
+    named = set(TRAITS) & set(lines.collect_schema().names())
+    lines = lines.with_columns(pl.lit(None, pl.String).alias(trait) for trait in TRAITS if trait not in named)
+    days, items = pl.collect_all([customer_days(lines), customer_items(lines)])
+    return DataSet(name, horizon, days, items, days.select(pl.col("day").max()).item())

@@ -46,14 +46,15 @@ def judged_nights(data: DataSet, count: int) -> list[date]:
 
 def told(data: DataSet, night: date, trials: int, rows: Iterable[str]) -> tuple[pl.DataFrame, bool, dict[str, float]]:
     """Train as of a night and score it: customer_id, churned and a column per row; the gate's verdict; seconds."""
-    known, horizon = data.days.filter(pl.col("day") <= night).lazy(), data.horizon_days
+    known, items = (table.filter(pl.col("day") <= night).lazy() for table in (data.days, data.items))
+    horizon = data.horizon_days
     first = data.days.select(pl.col("day").filter(pl.col("orders") > 0).min()).item()
     nights = training_nights(night, horizon_days=horizon, first_day=first, recipe=RECIPE)
     key = ["night", "customer_id"]
 
     def seen(days: pl.LazyFrame, wanted: list[date]) -> pl.DataFrame:
         outcomes = labels(days, wanted, horizon)
-        found = features(known, wanted, active_days=ACTIVE, horizon_days=horizon)
+        found = features(known, wanted, active_days=ACTIVE, horizon_days=horizon, items=items)
         return found.join(outcomes, on=key).sort(key).collect()
 
     examples, jury = seen(known, nights), seen(data.days.lazy(), [night])

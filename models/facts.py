@@ -75,6 +75,32 @@ def arriving(rows: pl.LazyFrame, known: pl.LazyFrame, *, night: date) -> pl.Lazy
     )
 
 
+def unusable(rows: pl.LazyFrame) -> list[str]:
+    """What is lost of optional inputs, a sentence for each file and cause.
+
+    Args:
+        rows: As for `arriving`.
+    """
+    said = pl.col("unreadable").fill_null("{}")
+    lost = {
+        "lack a customer and are left out": pl.col("customer_id").is_null(),
+        "lack a time that can be read and are left out": pl.col("day").is_null(),
+        "have a value that is no number; it counts as unknown": said.str.contains('"amount":"', literal=True),
+        "have a last valid day that is none; they count as valid for ever": said.str.contains(
+            '"contract_until":"', literal=True
+        ),
+    }
+    found = rows.group_by("input", "source_file").agg(
+        pl.len().alias("rows"), *(cases.sum().alias(words) for words, cases in lost.items())
+    )
+    return [
+        f"input {line['input']!r}: {line[words]:,} of {line['rows']:,} rows of {line['source_file']} {words}."
+        for line in found.sort("input", "source_file").collect().iter_rows(named=True)
+        for words in lost
+        if line[words]
+    ]
+
+
 def told(facts: pl.LazyFrame) -> tuple[Told, ...]:
     """The inputs that have rows, sorted by name, and what these hold."""
     found = (

@@ -23,7 +23,7 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.files import FileSource
-from assets.input_source import InputSource
+from assets.input_source import SOURCE_URL, InputSource, InputTable
 from assets.network import Network
 from assets.turn import Turn
 from models.actions import Policy
@@ -117,12 +117,14 @@ class Source(_Section):
 
 
 class Input(_Section):
-    """What else is on record of customers: attributes, contacts, tickets, answers; a file or folder each.
+    """What else is on record of customers: attributes, contacts, tickets, answers; files, a table or a query each.
 
     Attributes:
         name: What its features are called after: lower-case letters, digits and ``_``.
         kind: ``events`` happen once and are counted; of ``attributes`` the row that is valid on the night counts.
         path: A folder, file, pattern or object-store URL, as for transactions.
+        table: In place of files, a table or view of the database in ``CHURN__SOURCE__URL``.
+        query: In place of files, a SELECT on that database.
         customer_id: Column with the customer, as in the transactions.
         timestamp: Column that says when the event happened, or from when on the attribute is valid. Nothing counts
             before it, and nothing on a night before it arrived.
@@ -133,12 +135,20 @@ class Input(_Section):
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
     kind: Literal["events", "attributes"] = "events"
-    path: str
+    path: str | None = None
+    table: str | None = None
+    query: str | None = None
     customer_id: str
     timestamp: str
     valid_until: str | None = None
     value: str | None = None
     category: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Input":
+        if sum(origin is not None for origin in (self.path, self.table, self.query)) != 1:
+            raise ValueError(f"the input {self.name!r} needs exactly one of path, table and query")
+        return self
 
 
 class LakeSettings(_Section):
@@ -278,16 +288,19 @@ class Settings(BaseSettings):
 
     def optional_inputs(self) -> tuple[InputSource, ...]:
         """The configured inputs besides transactions."""
-        return tuple(InputSource(each.name, each.kind, self._files_of(each)) for each in self.inputs)
+        return tuple(InputSource(each.name, each.kind, self._rows_of(each)) for each in self.inputs)
 
-    def _files_of(self, given: Input) -> FileSource:
+    def _rows_of(self, given: Input) -> FileSource | InputTable:
         optional = {"amount": given.value, "category": given.category, "contract_until": given.valid_until}
         columns = ColumnMapping(
             customer_id=(given.customer_id,),
             timestamp=(given.timestamp,),
             **{name: (own,) for name, own in optional.items() if own is not None},
         )
-        return FileSource(self.place(given.path), columns)
+        if given.path is not None:
+            return FileSource(self.place(given.path), columns)
+        assert self.source.url is not None  # checked where settings are loaded
+        return InputTable(self.source.url.get_secret_value(), given.table or "query", columns, query=given.query)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
@@ -332,9 +345,18 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
     except ValidationError as error:
         raise SettingsError("\n".join(f"{file}: {_sentence(dict(item))}" for item in error.errors())) from None
+    _refuse_contradictions(settings, file)
+    return settings
+
+
+def _refuse_contradictions(settings: Settings, file: Path) -> None:
     if settings.schedule.on_arrival and settings.source.kind == "database":
         raise SettingsError(f"{file}: schedule.on_arrival watches files, not a database: set schedule.enabled instead.")
-    return settings
+    for given in settings.inputs:
+        if given.path is None and settings.source.url is None:
+            raise SettingsError(
+                f"{file}: the input {given.name!r} is read from a database: set {SOURCE_URL} in the environment."
+            )
 
 
 def _sentence(error: dict[str, Any]) -> str:
