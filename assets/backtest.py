@@ -9,20 +9,20 @@ import polars as pl
 
 from assets.backtest_report import BacktestReport, write_report
 from assets.backtest_run import record_backtest
+from assets.backtest_store import BacktestStore, evidence
 from assets.features import TABLES
 from assets.lake import Lake
 from assets.nights import as_night
-from assets.rehearsals import Rehearsals, evidence
 from assets.retention_report import Reports
 from assets.tracking import Tracking
 from assets.training import revision
-from models.backtest import figures, overall, planned, rehearse
+from models.backtest import backtest_night, figures, overall, planned
 from models.challenge import Question
 from models.settlement import SERVED
 
 
 class BacktestConfig(dg.Config):
-    """Which nights are rehearsed.
+    """Which nights are replayed.
 
     Attributes:
         first: The first night, YYYY-MM-DD.
@@ -38,7 +38,7 @@ class BacktestConfig(dg.Config):
 
 
 @dg.op
-def rehearse_nights(
+def backtest_nights(
     context: dg.OpExecutionContext,
     config: BacktestConfig,
     lake: dg.ResourceParam[Lake],
@@ -60,7 +60,7 @@ def rehearse_nights(
     if first_day is None or first < first_day:
         raise ValueError(f"Nobody had bought by night {first}: the first purchase is on {first_day}. Begin later.")
     nights = planned(first, as_night(config.last), config.step_days, known_until=last_day, horizon_days=horizon)
-    stored = Rehearsals.of(lake, question, first, config.step_days)
+    stored = BacktestStore.of(lake, question, first, config.step_days)
     if config.fresh:
         stored.forget()
     told: dict[date, dict[str, Any]] = {}
@@ -72,7 +72,7 @@ def rehearse_nights(
         if noted is None:
             serving = None if champion is None else stored.champion(champion)
             until = pl.col("day") <= night + timedelta(days=horizon)
-            done = rehearse(days.filter(until), night, question, serving, items=items, facts=facts)
+            done = backtest_night(days.filter(until), night, question, serving, items=items, facts=facts)
             since = night if done.appointed or champion is None else champion
             noted = {"evidence": digest, "champion_since": f"{since}", "verdict": done.verdict.sentence}
             noted |= {"passed": done.verdict.passed, "serves": _who(done.verdict.serves, stored, champion)}
@@ -95,7 +95,7 @@ def rehearse_nights(
     record_backtest(tracking.store, report, question, digest=f"{stored.key}-{digests[-1]}", tags=origin)
 
 
-def _who(serves: str, stored: Rehearsals, champion: date | None) -> str:
+def _who(serves: str, stored: BacktestStore, champion: date | None) -> str:
     """Which model or rule scores: a champion that stays is named by what it serves with."""
     return stored.champion(champion)[1].serves if serves == SERVED and champion is not None else serves
 

@@ -169,7 +169,7 @@ def profit_curve(
 
 
 def contributions_summary(contributions: pl.DataFrame, top: int = 20) -> Figure:
-    """Which features move the score, on average over the customers, in log-odds."""
+    """Which features move the trees, on average over the customers, in log-odds."""
     mean = contributions.select(pl.all().abs().mean()).transpose(include_header=True, column_names=["mean"])
     largest = mean.sort("mean", "column", descending=[True, False]).head(top).reverse()
     figure = canvas(760, 120 + 22 * len(largest))
@@ -177,7 +177,7 @@ def contributions_summary(contributions: pl.DataFrame, top: int = 20) -> Figure:
     bars = axes.barh(largest["column"], largest["mean"], color=COLOURS["committee"], height=0.7)
     axes.bar_label(bars, fmt="%.3g", padding=4, color=INK, fontsize=8.5)
     dress(axes, f"What moves the score: {len(largest)} of {len(mean)} features", "")
-    axes.set(xlabel="mean absolute contribution, log-odds", ylim=(-0.6, len(largest) - 0.4))
+    axes.set(xlabel="mean absolute contribution, log-odds of the trees", ylim=(-0.6, len(largest) - 0.4))
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.09)
     return figure

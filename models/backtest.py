@@ -23,7 +23,7 @@ CHALLENGER = MODELS[0]
 
 
 @dataclass(frozen=True)
-class Rehearsed:
+class BacktestNight:
     """A night of the backtest.
 
     Attributes:
@@ -45,7 +45,7 @@ class Rehearsed:
         return self.verdict.serves != SERVED
 
 
-def rehearse(
+def backtest_night(
     days: pl.LazyFrame,
     night: date,
     question: Question,
@@ -53,7 +53,7 @@ def rehearse(
     *,
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
-) -> Rehearsed:
+) -> BacktestNight:
     """Train, judge and score as of a past night with what was known by its end, then look what happened.
 
     Args:
@@ -95,7 +95,7 @@ def rehearse(
     )
     happened = labels(days, [night], horizon).select("night", "customer_id", "churned").collect()
     settled = rows.join(happened, on=["night", "customer_id"], how="left").sort("customer_id")
-    return Rehearsed(
+    return BacktestNight(
         settled.select("customer_id", "churned", SERVED, *MODELS), outcome.judged, outcome.serving, outcome.verdict
     )
 
@@ -109,7 +109,7 @@ def figures(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> list[dict[str, 
     """Figures of merit of each scorer on a night, and what the champion gains over each of the others.
 
     Args:
-        outcomes: As of `Rehearsed`.
+        outcomes: As of `BacktestNight`.
         recipe: How probabilities are judged.
 
     Returns:
@@ -148,7 +148,7 @@ def overall(nights: Mapping[date, pl.DataFrame], recipe: EvaluationRecipe) -> pl
     mean with customers as clusters (Liang and Zeger 1986).
 
     Args:
-        nights: Night -> outcomes as of `Rehearsed`.
+        nights: Night -> outcomes as of `BacktestNight`.
         recipe: Gives the confidence.
 
     Returns:

@@ -102,6 +102,13 @@ class Scorer:
         terms, nothing = self.baselines[self.serves].contributions(frame), np.zeros(frame.height)
         return pl.DataFrame({name: terms.get(name, nothing) for name in self.features})
 
+    @property
+    def explained(self) -> str:
+        """Whose log-odds `contributions` divides among the features."""
+        if self.serves != "committee":
+            return self.serves
+        return f"the trees, which weigh {self.weights[0]:.0%} in the committee"
+
     def describe(self) -> dict[str, Any]:
         """Everything but the booster, JSON-ready; `Scorer.restore` is its inverse."""
         return {

@@ -61,6 +61,7 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
         features.row(0, named=True),
         model.contributions(features).row(0, named=True),
         meanings(settings.features, settings.churn.horizon_days),
+        model.explained,
     )
     _print_data(lake, days, customer, night)
     return DONE
@@ -98,7 +99,9 @@ def _print_rivals(score: Mapping[str, object]) -> None:
     CONSOLE.print("Each scorer: " + ", ".join(f"{name} {value:.1%}" for name, value in said.items()))
 
 
-def _print_features(known: Mapping[str, float | None], pushes: Mapping[str, float], meaning: Mapping[str, str]) -> None:
+def _print_features(
+    known: Mapping[str, float | None], pushes: Mapping[str, float], meaning: Mapping[str, str], explained: str
+) -> None:
     strongest = sorted((name for name in pushes if pushes[name]), key=lambda name: -abs(pushes[name]))
     table = Table(
         "feature", "value", "towards churn", "meaning", title="What moved the score most", title_justify="left"
@@ -112,7 +115,8 @@ def _print_features(known: Mapping[str, float | None], pushes: Mapping[str, floa
         table.add_row(f"{len(strongest) - SHOWN} others", "", f"{rest:+.3f}", "")
     CONSOLE.print(table)
     CONSOLE.print(
-        "Towards churn: what the feature adds to the log-odds, before calibration. This explains a score, no cause."
+        f"Towards churn: what the feature adds to the log-odds of {explained}, before calibration. This explains a "
+        "score, no cause."
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.backtest import rehearse_nights
+from assets.backtest import backtest_nights
 
 TRAIN_NOW = {"ops": {"churn_model": {"config": {"due": "now"}}}}
 
@@ -31,7 +31,7 @@ SETTLEMENT = dg.define_asset_job(
 )
 def backtest() -> None:
     """The nights of a backtest, in the order of time."""
-    rehearse_nights()
+    backtest_nights()
 
 
 JOBS: list[Any] = [NIGHTLY, TRAINING, SETTLEMENT, backtest]

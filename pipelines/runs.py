@@ -64,7 +64,7 @@ def run_backtest(first: date, last: date, settings: Settings, *, step_days: int,
                 instance=instance,
                 raise_on_error=False,
                 tags={TOLD_TAG: "by the command"},
-                run_config={"loggers": {"progress": {}}, "ops": {"rehearse_nights": {"config": asked}}},
+                run_config={"loggers": {"progress": {}}, "ops": {"backtest_nights": {"config": asked}}},
             )
         )
     if result.success:

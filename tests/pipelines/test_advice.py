@@ -235,7 +235,7 @@ def test_new_rows_of_the_past_are_noticed_and_fresh_starts_anew(tmp_path, backte
         (f"{FIRST_DAY - timedelta(days=9)}..{FIRST_DAY - timedelta(days=9)}", "Nobody had bought by night", 1),
     ],
 )
-def test_a_night_that_cannot_be_rehearsed_is_named(backtested, span, sentence, code):
+def test_a_night_that_cannot_be_backtested_is_named(backtested, span, sentence, code):
     result = churn("backtest", "--nights", span, "--config", backtested)
     assert result.exit_code == code
     assert sentence in said(result)

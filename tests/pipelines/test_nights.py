@@ -294,6 +294,7 @@ def test_a_score_of_the_past_can_be_explained(late, capsys):
         f"{row['reason_1']} ({row['reason_1_code']})",
         "recency_days",
         "history.csv",
+        f"log-odds of {parts['tracking'].load(model['model_version']).explained}, before",
     ):
         assert said in told
     lines = late.table("transactions", EARLY).filter(pl.col("customer_id") == row["customer_id"]).height

@@ -15,7 +15,7 @@ import polars as pl
 from assets.lake import Lake
 from assets.stored_scorer import restore, save
 from models import backtest
-from models.backtest import Rehearsed
+from models.backtest import BacktestNight
 from models.challenge import Question
 from models.scorer import Scorer
 
@@ -24,7 +24,7 @@ _LIBRARIES = ("numpy", "polars", "scipy", "xgboost-cpu")
 
 
 @dataclass(frozen=True)
-class Rehearsals:
+class BacktestStore:
     """What one backtest has stored, under ``backtest/<key>/night=…`` of the lake.
 
     Attributes:
@@ -36,7 +36,7 @@ class Rehearsals:
     key: str
 
     @classmethod
-    def of(cls, lake: Lake, question: Question, first: date, step_days: int) -> "Rehearsals":
+    def of(cls, lake: Lake, question: Question, first: date, step_days: int) -> "BacktestStore":
         """The place of a backtest: the same for whoever asks the same of the same code."""
         content = hashlib.sha256()
         for module in sorted(Path(backtest.__file__).parent.glob("*.py")):
@@ -66,7 +66,7 @@ class Rehearsals:
         noted: dict[str, Any] = json.loads((self._folder(night) / _FACTS).read_text(encoding="utf-8"))
         return noted if noted["evidence"] == evidence else None
 
-    def keep(self, night: date, done: Rehearsed, facts: dict[str, Any]) -> None:
+    def keep(self, night: date, done: BacktestNight, facts: dict[str, Any]) -> None:
         """Store a night; it counts as done with the last file, the outcomes."""
         folder = self._folder(night)
         shutil.rmtree(folder, ignore_errors=True)
