@@ -1,5 +1,6 @@
 """The list of everything the model may know about a customer: names, meanings, formulas."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +11,9 @@ from models.formulas import FAMILIES, Scope
 
 UNPROVEN = ("first_purchase", "products", "weekdays")
 """Families that did not lower the log loss out of time on real shops."""
+
+_RISING = r"recency_days|overdue_days"
+_FALLING = r"purchase_days|orders_per_30d|orders_\d+d|return_share|similar_return_share|return_chance"
 
 
 @dataclass(frozen=True)
@@ -84,3 +88,8 @@ def catalogue(recipe: FeatureRecipe, horizon_days: int | None = None, inputs: tu
 def meanings(recipe: FeatureRecipe | None = None, horizon_days: int | None = 90) -> dict[str, str]:
     """What each feature means, in plain words with its unit."""
     return {feature.name: feature.meaning for feature in catalogue(recipe or FeatureRecipe(), horizon_days)}
+
+
+def direction(feature: str) -> int:
+    """Where the field knows it: 1 for a feature that speaks for churn the larger it is, -1 against it; else 0."""
+    return 1 if re.fullmatch(_RISING, feature) else -1 if re.fullmatch(_FALLING, feature) else 0

@@ -1,5 +1,6 @@
 """The gradient boosting behind the churn probability: many small trees, each correcting the ones before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -7,6 +8,10 @@ import numpy as np
 import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
+
+from models.catalogue import direction
+
+_BATCH_ROWS = 131_072
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,7 @@ class ClassifierRecipe:
         rows: share of the examples that a tree sees.
         columns: share of the features that a tree sees.
         bins: values that a feature is cut into.
+        monotone: whether buying more, or of late, never raises the risk (`direction`).
         seed: of both samples.
         threads: processor threads; any number gives the same trees.
         device: `cpu`, or `cuda` with the GPU build of XGBoost.
@@ -41,6 +47,7 @@ class ClassifierRecipe:
     rows: float = 0.5
     columns: float = 0.4
     bins: int = 64
+    monotone: bool = True
     seed: int = 0
     threads: int = 2
     device: str = "cpu"
@@ -92,11 +99,13 @@ def train(
         "seed": recipe.seed,
         "nthread": recipe.threads,
     }
-    learn = _matrix(examples, features, recipe.threads, labelled=True)
+    if recipe.monotone:
+        parameters["monotone_constraints"] = f"({','.join(str(direction(name)) for name in features)})"
+    learn = _binned(examples, features, recipe)
     if later is None:
         return xgb.train(parameters, learn, rounds or recipe.rounds)
     stop = xgb.callback.EarlyStopping(rounds=recipe.patience, save_best=True)
-    watch = [(_matrix(later, features, recipe.threads, labelled=True), "later")]
+    watch = [(_binned(later, features, recipe, like=learn), "later")]
     return xgb.train(parameters, learn, rounds or recipe.rounds, evals=watch, callbacks=[stop], verbose_eval=False)
 
 
@@ -110,12 +119,36 @@ def contributions(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str
     return np.asarray(booster.predict(_matrix(frame, features), pred_contribs=True), np.float64)[:, :-1]
 
 
-def _matrix(
-    frame: pl.DataFrame, features: tuple[str, ...], threads: int | None = None, *, labelled: bool = False
-) -> xgb.DMatrix:
+def _matrix(frame: pl.DataFrame, features: tuple[str, ...]) -> xgb.DMatrix:
     # XGBoost compares names only on this path; predicting in place on reordered columns would be silently wrong.
-    inputs = frame.select(pl.col(*features).cast(pl.Float32))
-    if not labelled:
-        return xgb.DMatrix(inputs, nthread=threads)
-    label, weight = (frame[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
-    return xgb.DMatrix(inputs, label=label, weight=weight, nthread=threads)
+    return xgb.DMatrix(_numbers(frame, features))
+
+
+def _numbers(frame: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame:
+    return frame.select(pl.col(*features).cast(pl.Float32))
+
+
+def _binned(
+    frame: pl.DataFrame, features: tuple[str, ...], recipe: ClassifierRecipe, like: xgb.DMatrix | None = None
+) -> xgb.QuantileDMatrix:
+    batches = _Batches(frame, features)
+    return xgb.QuantileDMatrix(batches, max_bin=recipe.bins, ref=like, nthread=recipe.threads)
+
+
+class _Batches(xgb.DataIter):
+    """Examples some rows at a time: only their bins are held in memory, never a second table of numbers."""
+
+    def __init__(self, examples: pl.DataFrame, features: tuple[str, ...]) -> None:
+        self._examples, self._features, self._start = examples, features, 0
+        super().__init__()
+
+    def reset(self) -> None:
+        self._start = 0
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        part = self._examples.slice(self._start, _BATCH_ROWS)
+        self._start += part.height
+        if part.height:
+            label, weight = (part[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
+            input_data(data=_numbers(part, self._features), label=label, weight=weight)
+        return part.height > 0

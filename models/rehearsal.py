@@ -21,6 +21,7 @@ from models.logistic_rule import LogisticRule
 from models.ranking import Vector
 
 _RIDGE = 100.0
+_SURE = 5.0
 _FOLDS = 3
 _WEIGHTS = (0.6, 0.2, 0.2)
 _PRIOR = 100.0  # confidence in these weights, in the curvature of the log loss summed over customers
@@ -55,6 +56,11 @@ def linear_member(examples: pl.DataFrame, features: tuple[str, ...]) -> Logistic
     within = examples.group_by("night").agg(pl.col(features).max() - pl.col(features).min()).select(features).max()
     telling = tuple(name for name in features if (within[name].item() or 0) > 0)
     return LogisticRule.fit(recent(examples), telling, ridge=_RIDGE)
+
+
+def steadied(rule: Rule, frame: pl.DataFrame) -> Vector:
+    """Log-odds of the rule as a member: at most 150 to 1, so that four numbers never settle a customer alone."""
+    return np.clip(rule.log_odds(frame), -_SURE, _SURE)
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def rehearse(examples: pl.DataFrame, features: tuple[str, ...], rule: Rule, reci
         linear = linear_member(split.older, features)
         rounds.append(booster.num_boosted_rounds())
         trees = classifier.log_odds(booster, split.tried, features)
-        scores.append(np.column_stack([trees, linear.log_odds(split.tried), rule.log_odds(split.tried)]))
+        scores.append(np.column_stack([trees, linear.log_odds(split.tried), steadied(rule, split.tried)]))
         outcomes.append(split.tried["churned"].to_numpy())
     if not rounds:
         return Rehearsal(recipe.untested_rounds)

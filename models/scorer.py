@@ -14,6 +14,7 @@ from models import classifier
 from models.baselines import BASELINES, Rule, restore_baselines
 from models.calibration import Calibration
 from models.logistic_rule import LogisticRule
+from models.rehearsal import steadied
 
 MODELS = ("committee", *BASELINES)
 """Everything that may serve, in the order of the columns of `Scorer.predict`."""
@@ -74,8 +75,8 @@ class Scorer:
         columns: dict[str, Any] = {}
         for name in MODELS:
             if name == "committee" and self.booster is not None and self.linear is not None:
-                members = (classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame))
-                score = np.column_stack([*members, self.baselines["mbg_nbd"].log_odds(frame)]) @ self.weights
+                trees, linear = classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame)
+                score = np.column_stack([trees, linear, steadied(self.baselines["mbg_nbd"], frame)]) @ self.weights
                 columns[name] = self.calibration.apply(expit(score))
             elif rule := self.baselines.get(name):
                 columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6)

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 import xgboost as xgb
 from polars.testing import assert_frame_equal
+from scipy.special import logit
 from sklearn.metrics import roc_auc_score
 
-from models import simulator
+from models import classifier, simulator
 from models.features import FeatureRecipe, features
 from models.labels import labels
 from models.learning import MODELS, ClassifierRecipe, Scorer, TrainingRecipe, fit, training_nights
@@ -161,6 +162,26 @@ def test_it_learns_only_from_nights_whose_outcome_was_known(every, past, quick, 
     same(quick, learned(changed, past), jury)
     same(quick, learned(every.filter(~unknown), past), jury)
     assert max(quick.nights) == AS_OF - timedelta(days=HORIZON)
+
+
+@pytest.mark.parametrize("monotone", [True, False])
+def test_to_have_bought_longer_ago_never_lowers_the_risk_unless_it_may(every, past, jury, monotone):
+    recipe = replace(RECIPE, classifier=replace(RECIPE.classifier, monotone=monotone))
+    scorer = learned(every, past, recipe)
+    ages = [jury.with_columns(recency_days=pl.lit(days, pl.Float32)) for days in range(0, 120, 4)]
+    odds = np.array([classifier.log_odds(scorer.booster, frame, scorer.features) for frame in ages])
+    assert (np.diff(odds, axis=0) >= -1e-6).all() == monotone
+
+
+def test_mbg_nbd_never_settles_a_customer_of_the_committee_alone(scorer, jury):
+    rule = scorer.baselines["mbg_nbd"]
+    regular = jury.head(1).with_columns(
+        recency_days=pl.lit(100, pl.Float32), purchase_days=pl.lit(300, pl.Float32), tenure_days=pl.lit(500, pl.Float32)
+    )
+    assert rule.log_odds(regular)[0] > 10
+    without = replace(scorer, weights=(*scorer.weights[:2], 0.0))
+    with_it, alone = (logit(each.predict(regular)["committee"][0]) for each in (scorer, without))
+    assert with_it - alone <= 5 * scorer.weights[2] + 1e-6
 
 
 def test_the_order_of_the_rows_changes_nothing(every, past, quick, jury):
