@@ -45,6 +45,7 @@ class TrainingRecord:
             it always does, with the rule that its scorer names.
         segments: Per segment (``tenure=new``) the challenger's figures.
         params: What the recipe was set to.
+        settings: The settings file as it stood, without passwords.
         tags: Where it came from: git revision, Dagster run, partition and the like.
         profile: What the customers looked like, see `models.drift.profile`.
         tables: Frames without customers: calibration bins, gain, deciles.
@@ -66,6 +67,7 @@ class TrainingRecord:
     promote: bool | None = None
     segments: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
+    settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     profile: pl.DataFrame | None = None
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import subprocess
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 import polars as pl
@@ -51,6 +52,7 @@ def churn_model(
     lake: dg.ResourceParam[Lake],
     tracking: Tracking,
     question: dg.ResourceParam[Question],
+    settings_text: dg.ResourceParam[str],
     drift_limits: dg.ResourceParam[DriftLimits],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
@@ -69,7 +71,8 @@ def churn_model(
     rival = None if serving is None else tracking.load_judged(serving.version)
     outcome = challenge(customer_days, night, question, rival, items=customer_items, facts=customer_facts)
     tonight = lake.scan("customer_features", [night]).collect()
-    tracking.record_training(record_of(outcome, night, question, tonight, run_id=context.run.run_id))
+    record = record_of(outcome, night, question, tonight, run_id=context.run.run_id)
+    tracking.record_training(replace(record, settings=settings_text))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
     return pinned(night, champion, outcome.verdict.sentence)
@@ -116,6 +119,8 @@ def record_of(
         explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
         segments = by_slice(outcome.jury, outcome.probabilities["committee"], question.evaluation, churn.horizon_days)
+        if segments:
+            tables["segments"] = pl.DataFrame([{"segment": name, **found} for name, found in segments.items()])
     return TrainingRecord(
         night=night,
         judged_night=outcome.judged_night,
@@ -135,11 +140,16 @@ def record_of(
         data_digest=hashlib.sha256(buffer.getvalue()).hexdigest(),
         settings_digest=hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
         promote=outcome.verdict.serves != SERVED,
-        params={f"{part}.{key}": value for part, values in settings.items() for key, value in values.items()} | found,
+        params=dict(_named(settings)) | found,
         tags={"git_sha": revision(), "dagster.run_id": run_id, "dagster.partition": f"{night}"},
         tables=tables,
         figures=figures,
     )
+
+
+def _named(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in settings.items():
+        yield from _named(value, f"{above}{key}.") if isinstance(value, dict) else [(f"{above}{key}", value)]
 
 
 def revision() -> str:

@@ -48,6 +48,7 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
             # As Polars writes it: a table of MLflow is rounded, and a customer on the edge of a bin would change sides.
             client.log_text(parent, record.profile.write_json(), PROFILE)
         client.log_text(parent, model_card(record), "model_card.md")
+        client.log_text(parent, record.settings, "churn.toml")
         for scorer, figures in record.metrics.items():
             role = {CHALLENGER: "challenger", CHAMPION: "champion"}.get(scorer, "baseline")
             with store.run(scorer, tags | {"role": role, "mlflow.parentRunId": parent}) as child:

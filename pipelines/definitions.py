@@ -48,6 +48,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
+        "settings_text": settings.text(),
         "question": Question(settings.churn, settings.features, settings.training, settings.evaluation, settings.gate),
         "rules": settings.validation,
         "docs": DataDocs(root=str(settings.beside(settings.lake.data_docs)), url=settings.lake.data_docs_url),

@@ -25,6 +25,7 @@ from assets.dialects import Dialect
 from assets.files import FileSource
 from assets.input_source import SOURCE_URL, InputSource, InputTable
 from assets.network import Network
+from assets.postgresql import without_password
 from assets.turn import Turn
 from models.actions import Policy
 from models.definition import ChurnDefinition
@@ -256,6 +257,10 @@ class Settings(BaseSettings):
     def place(self, where: str) -> str:
         """A URL as it is, a path beside the settings."""
         return where if "://" in where else str(self.beside(Path(where)))
+
+    def text(self) -> str:
+        """The file as it stands, without passwords."""
+        return without_password(self.file.read_text(encoding="utf-8"))
 
     def turn(self) -> Turn:
         """The right to write to the lake."""

@@ -1,6 +1,7 @@
 """Nights through the whole line, on real Dagster, Great Expectations, MLflow and SQLite, over a simulated shop."""
 
 import hashlib
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -299,6 +300,18 @@ def test_a_score_of_the_past_can_be_explained(late, capsys):
         assert said in told
     lines = late.table("transactions", EARLY).filter(pl.col("customer_id") == row["customer_id"]).height
     assert f"From {lines} lines" in told
+
+
+def test_a_training_in_mlflow_says_what_it_was_set_to(early):
+    tracking = resources(load_settings(early.folder / "churn.toml"))["tracking"]
+    (version,) = tracking.versions()
+    client, run = tracking.store.client, version.run_id
+    kept = Path(client.download_artifacts(run, "churn.toml")).read_text(encoding="utf-8")
+    assert kept == (early.folder / "churn.toml").read_text(encoding="utf-8")
+    parts = json.loads(Path(client.download_artifacts(run, "tables/segments.json")).read_text(encoding="utf-8"))
+    assert {"segment", "log_loss", "auroc_low"} <= set(parts["columns"])
+    assert run in [each.info.run_id for each in tracking.store.runs("params.`training.classifier.depth` = '3'")]
+    assert not tracking.store.runs("params.`training.classifier.depth` = '4'")
 
 
 def test_whoever_was_not_scored_is_told_why(late, capsys):
