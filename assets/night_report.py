@@ -109,7 +109,9 @@ def calls(report: NightReport) -> list[Call]:
 
 
 def _call(report: NightReport, row: Mapping[str, Any]) -> Call:
-    facts = [f"{row['churn_probability']:.0%} likely to leave"]
+    # Nobody is lost for certain.
+    chance = "over 99%" if row["churn_probability"] >= 0.995 else f"{row['churn_probability']:.0%}"
+    facts = [f"{chance} likely to leave"]
     if row["value_at_risk"] is not None:
         facts.append(f"{report.money(row['value_at_risk'])} at risk")
     if row["deliver"]:
