@@ -1,0 +1,280 @@
+"""What features cost: twelve nights from the stored `customer_days`, beside the same features in DuckDB and pandas.
+
+Run ``python -m benchmarks.features --transactions 5000000``. The features are those of eight families, 53 columns,
+checked equal to a relative 1e-5 before anything is measured. All ways read the same Parquet file, in one process in
+turns; each peak of memory is that of a process of its own.
+"""
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+
+from models.customer_days import UNIT
+from models.features import FeatureRecipe, features
+
+RECIPE = FeatureRecipe(families=("recency", "frequency", "money", "tenure", "rhythm", "trends", "basket", "returns"))
+ACTIVE, LIFE, YEAR, SPAN = 365, RECIPE.lookback_days, RECIPE.windows[-1], 1_460
+LAST = date(2025, 12, 31)
+NIGHTS = [LAST - timedelta(days=30 * back) for back in range(12)]
+TRENDS = tuple(days for days in RECIPE.windows if days >= 30)
+SUMS = {
+    "orders": sorted({*RECIPE.windows, *TRENDS, *(2 * days for days in TRENDS), LIFE}),
+    "spend": sorted({*RECIPE.windows, *TRENDS, *(2 * days for days in TRENDS), LIFE}),
+    **{measure: [YEAR, LIFE] for measure in ("lines", "quantity", "returns", "refunds")},
+}
+TARGETS = {"duckdb": 0.33, "pandas": 0.07}
+"""The most that the features may take, as a share of what the same take there."""
+
+
+def stored(transactions: int, file: Path) -> None:
+    """Twenty transactions a customer on average over four years, a twentieth of them returns, added up and sorted."""
+    random, customers = np.random.default_rng(0), transactions // 20
+    count = random.poisson(random.gamma(0.5, 40, customers)) + 1
+    owner = np.repeat(np.arange(customers), count)
+    start = random.integers(0, SPAN, customers).repeat(count)
+    day = start + (random.random(len(owner)) * (SPAN - start)).astype(np.int64)
+    returned = random.random(len(owner)) < 0.05
+    cents = np.round(random.lognormal(3, 1, len(owner)), 2)
+    lines = pl.LazyFrame({"owner": owner, "day": day, "returned": returned, "cents": cents})
+    money = (pl.col("cents") * UNIT).round().cast(pl.Int64)
+    lines.group_by("owner", "day").agg(
+        orders=(~pl.col("returned")).sum().cast(pl.Int64),
+        lines=(~pl.col("returned")).sum().cast(pl.Int64),
+        quantity=(~pl.col("returned")).sum().cast(pl.Int64) * UNIT,
+        spend=money.filter(~pl.col("returned")).sum(),
+        refunds=money.filter("returned").sum(),
+        returns=pl.col("returned").sum().cast(pl.Int64),
+    ).select(
+        pl.format("C{}", pl.col("owner").cast(pl.String).str.zfill(9)).alias("customer_id"),
+        (pl.lit(LAST - timedelta(days=SPAN - 1)) + pl.duration(days="day")).alias("day"),
+        pl.exclude("owner", "day"),
+    ).sort("customer_id", "day").with_columns(discount=pl.lit(None, pl.Int64)).sink_parquet(file)
+
+
+def by_churn(file: Path) -> pl.DataFrame:
+    """As the pipeline computes them."""
+    return features(pl.scan_parquet(file), NIGHTS, active_days=ACTIVE, recipe=RECIPE).collect()
+
+
+def _sql(night: date) -> str:
+    sums = ",\n".join(
+        f"coalesce(sum({measure}) FILTER (age < {days}), 0) AS {measure}_{days}"
+        for measure, lengths in SUMS.items()
+        for days in lengths
+    )
+    windows = ", ".join(
+        [f"orders_{days} AS orders_{days}d" for days in RECIPE.windows]
+        + [f"spend_{days} / {UNIT} AS spend_{days}d" for days in RECIPE.windows]
+        + [
+            f"(2 * {name}_{days} - {name}_{2 * days}) / nullif({name}_{2 * days}, 0) AS {name}_trend_{days}d"
+            for name in ("orders", "spend")
+            for days in TRENDS
+        ]
+    )
+    shares = ", ".join(
+        f"{part}_{days} / {unit} / nullif({whole}_{days}, 0) AS {name}{'' if days == LIFE else f'_{days}d'}"
+        for name, part, unit, whole in (
+            ("lines_per_order", "lines", 1, "orders"),
+            ("quantity_per_order", "quantity", UNIT, "orders"),
+            ("spend_per_order", "spend", UNIT, "orders"),
+            ("returns_share", "returns", 1, "lines"),
+            ("refunds_share", "refunds", 1, "spend"),
+        )
+        for days in (LIFE, YEAR)
+    )
+    return f"""
+    WITH d AS (
+      SELECT *, DATE '{night}' - day AS age FROM days WHERE day > DATE '{night}' - {LIFE} AND day <= DATE '{night}'
+    ), sums AS (
+      SELECT customer_id, {sums} FROM d GROUP BY customer_id
+    ), bought AS (
+      SELECT customer_id, age, lag(age) OVER own - age AS gap,
+             row_number() OVER (PARTITION BY customer_id ORDER BY age) AS back,
+             min(age) OVER (PARTITION BY customer_id) AS recency
+      FROM d WHERE orders > 0 WINDOW own AS (PARTITION BY customer_id ORDER BY age DESC)
+    ), rhythm AS (
+      SELECT customer_id, any_value(recency) AS recency, max(age) AS tenure, count(*) AS purchases, avg(gap) AS mean,
+             median(gap) AS middle, stddev_samp(gap) AS spread, max(gap) AS longest,
+             max(gap) FILTER (back = 1) AS last_gap, avg(gap) FILTER (back <= 3) AS recent,
+             count(*) FILTER (gap > recency) AS longer, count(gap) AS gaps
+      FROM bought GROUP BY customer_id HAVING any_value(recency) < {ACTIVE}
+    )
+    SELECT DATE '{night}' AS night, customer_id, recency AS recency_days, purchases AS purchase_days,
+      orders_{LIFE} AS orders, orders_{LIFE} * 30 / (tenure + 30) AS orders_per_30d, spend_{LIFE} / {UNIT} AS spend,
+      tenure AS tenure_days, recency / nullif(tenure, 0) AS quiet_share, mean AS gap_mean_days,
+      middle AS gap_median_days, spread AS gap_spread_days, longest AS gap_longest_days, last_gap AS gap_last_days,
+      recent / mean AS gap_recent_ratio, spread / mean AS gap_variation_ratio, recency / middle AS overdue_ratio,
+      recency - mean AS overdue_days, (recency - mean) / greatest(spread, 1) AS overdue_spreads,
+      recency / longest AS overdue_longest_ratio, longer / nullif(gaps, 0) AS gap_longer_share, {windows}, {shares}
+    FROM rhythm JOIN sums USING (customer_id)
+    """
+
+
+def by_duckdb(file: Path) -> pl.DataFrame:
+    """A query for each night, on all cores, from the file."""
+    with duckdb.connect() as connection:
+        connection.sql(f"CREATE VIEW days AS FROM '{file}'")
+        answers: list[pl.DataFrame] = [connection.sql(_sql(night)).pl() for night in NIGHTS]
+    return pl.concat(answers)
+
+
+def _pandas(table: pd.DataFrame, night: date) -> pd.DataFrame:
+    at = pd.Timestamp(night)
+    part = table[(table["day"] > at - pd.Timedelta(days=LIFE)) & (table["day"] <= at)]
+    age = (at - part["day"]).dt.days
+    cut = {f"{name}_{days}": part[name].where(age < days, 0) for name, lengths in SUMS.items() for days in lengths}
+    sums = pd.DataFrame(cut).groupby(part["customer_id"], observed=True, sort=False).sum()
+    bought = part.loc[part["orders"] > 0, ["customer_id"]].assign(age=age[part["orders"] > 0])
+    owner = bought["customer_id"]
+    group = bought.groupby(owner, observed=True, sort=False)
+    gap = -group["age"].diff()
+    back = group.cumcount(ascending=False)
+    edge = group["age"].agg(["min", "max", "size"])
+    recency = owner.map(edge["min"])
+    parts = pd.DataFrame({"gap": gap, "recent": gap.where(back < 3), "last": gap.where(back == 0)})
+    parts["longer"] = gap > recency.astype(float)
+    by = parts.groupby(owner, observed=True, sort=False)
+    found = pd.DataFrame(
+        {
+            "mean": by["gap"].mean(),
+            "middle": by["gap"].median(),
+            "spread": by["gap"].std(),
+            "longest": by["gap"].max(),
+            "gap_last_days": by["last"].max(),
+            "recent": by["recent"].mean(),
+            "longer": by["longer"].sum(),
+            "gaps": by["gap"].count(),
+        }
+    )
+    all_ = edge.join(found).join(sums)
+    all_ = all_[all_["min"] < ACTIVE]
+
+    def ratio(part: Any, whole: Any) -> Any:
+        return part / whole.where(whole > 0)
+
+    recency, tenure, mean = all_["min"], all_["max"], all_["mean"]
+    made = {
+        "recency_days": recency,
+        "purchase_days": all_["size"],
+        "orders": all_[f"orders_{LIFE}"],
+        "orders_per_30d": all_[f"orders_{LIFE}"] * 30 / (tenure + 30),
+        "spend": all_[f"spend_{LIFE}"] / UNIT,
+        "tenure_days": tenure,
+        "quiet_share": ratio(recency, tenure),
+        "gap_mean_days": mean,
+        "gap_median_days": all_["middle"],
+        "gap_spread_days": all_["spread"],
+        "gap_longest_days": all_["longest"],
+        "gap_last_days": all_["gap_last_days"],
+        "gap_recent_ratio": all_["recent"] / mean,
+        "gap_variation_ratio": all_["spread"] / mean,
+        "overdue_ratio": recency / all_["middle"],
+        "overdue_days": recency - mean,
+        "overdue_spreads": (recency - mean) / all_["spread"].fillna(1).clip(lower=1),
+        "overdue_longest_ratio": recency / all_["longest"],
+        "gap_longer_share": ratio(all_["longer"], all_["gaps"]),
+    }
+    for days in RECIPE.windows:
+        made |= {f"orders_{days}d": all_[f"orders_{days}"], f"spend_{days}d": all_[f"spend_{days}"] / UNIT}
+    for name in ("orders", "spend"):
+        for days in TRENDS:
+            both = all_[f"{name}_{2 * days}"]
+            made[f"{name}_trend_{days}d"] = ratio(2 * all_[f"{name}_{days}"] - both, both)
+    for days, end in ((LIFE, ""), (YEAR, f"_{YEAR}d")):
+        orders, lines, spend = (all_[f"{name}_{days}"] for name in ("orders", "lines", "spend"))
+        made[f"lines_per_order{end}"] = ratio(lines, orders)
+        made[f"quantity_per_order{end}"] = ratio(all_[f"quantity_{days}"] / UNIT, orders)
+        made[f"spend_per_order{end}"] = ratio(spend / UNIT, orders)
+        made[f"returns_share{end}"] = ratio(all_[f"returns_{days}"], lines)
+        made[f"refunds_share{end}"] = ratio(all_[f"refunds_{days}"], spend)
+    return pd.DataFrame(made).assign(night=night).reset_index()
+
+
+def by_pandas(file: Path) -> pl.DataFrame:
+    """Vectorised, the customer a category, a masked column and one group-by for all windows of a night."""
+    table = pd.read_parquet(file)
+    table["customer_id"] = table["customer_id"].astype("category")
+    table["day"] = pd.to_datetime(table["day"])
+    found = pd.concat([_pandas(table, night) for night in NIGHTS], ignore_index=True)
+    found["customer_id"] = found["customer_id"].astype(str)
+    return pl.DataFrame(found)
+
+
+WAYS: dict[str, Callable[[Path], pl.DataFrame]] = {"churn": by_churn, "duckdb": by_duckdb, "pandas": by_pandas}
+
+
+def alike(file: Path) -> None:
+    """Compare all ways on a file.
+
+    Raises:
+        AssertionError: they differ.
+    """
+    from polars.testing import assert_frame_equal
+
+    own = by_churn(file)
+    for way in ("duckdb", "pandas"):
+        other = WAYS[way](file).with_columns(pl.col("night").cast(pl.Date)).sort("night", "customer_id")
+        other = other.select("night", "customer_id", pl.exclude("night", "customer_id").cast(pl.Float32).fill_nan(None))
+        assert_frame_equal(own, other.select(own.columns), rel_tol=1e-5, abs_tol=1e-5)
+
+
+def peak(way: str, file: Path) -> float:
+    """Megabytes that one way adds to a process in which everything is imported and warm (Linux)."""
+    status = Path("/proc/self/status")
+    WAYS[way](file.with_name("small.parquet"))
+
+    def megabytes(entry: str) -> float:
+        return int(next(line for line in status.read_text().splitlines() if line.startswith(entry)).split()[1]) / 1024
+
+    start = megabytes("VmRSS")
+    WAYS[way](file)
+    return megabytes("VmHWM") - start
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--transactions", type=int, default=2_000_000)
+    arguments.add_argument("--repetitions", type=int, default=5)
+    arguments.add_argument("--ways", nargs="*", default=["duckdb", "pandas"], choices=["duckdb", "pandas"])
+    given = arguments.parse_args()
+    ways = ["churn", *given.ways]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "days.parquet"
+        stored(given.transactions, file)
+        stored(20_000, file.with_name("small.parquet"))
+        alike(file.with_name("small.parquet"))
+        seconds: dict[str, list[float]] = {way: [] for way in ways}
+        rows = 0
+        for turn in range(given.repetitions + 1):
+            for way in ways if turn % 2 else reversed(ways):
+                start = time.perf_counter()
+                rows = WAYS[way](file).height
+                seconds[way].append(time.perf_counter() - start)
+        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
+            memory = {way: pool.apply(peak, (way, file)) for way in ways}
+        size = file.stat().st_size / 1024**2
+    print(f"{given.transactions:,} transactions, {size:.0f} MB of customer_days, {len(NIGHTS)} nights, {rows:,} rows")
+    print(f"median of {given.repetitions} in turns, load {os.getloadavg()[0]:.1f}")
+    for way in ways:
+        print(f"{way:7} {median(seconds[way][1:]):7.2f} s {memory[way]:7.0f} MB, {memory[way] / size:.1f} x the file")
+    for way in given.ways:
+        ratio = median(own / other for own, other in zip(seconds["churn"][1:], seconds[way][1:], strict=True))
+        verdict = "kept" if ratio <= TARGETS[way] else "EXCEEDED"
+        print(f"churn / {way:7} {ratio:.3f}, at most {TARGETS[way]}: {verdict}")
+
+
+if __name__ == "__main__":
+    main()
