@@ -9,6 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from assets.nights import as_night
+from models.consent import Consent
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "customer_days": CustomerDay,
     "customer_items": CustomerItem,
     "customer_facts": Fact,
+    "customer_consents": Consent,
     "churn_scores": ChurnScore,
     "at_risk_segments": AtRiskSegment,
     "model_drift": Drift,
