@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +17,7 @@ import pytest
 from models.simulator import customers, transactions
 from pipelines.champion import appoint, print_versions
 from pipelines.definitions import definitions, resources
+from pipelines.erasure import erase
 from pipelines.explanation import explain
 from pipelines.jobs import TRAIN_NOW
 from pipelines.settings import load_settings
@@ -322,6 +325,44 @@ def test_records_that_are_not_understood_stop_the_night_and_a_night_that_ran_kee
     assert "input 'tickets': all.csv: no column 'Opened' for timestamp" in refused
     assert "Set timestamp of the input 'tickets'" in refused
     assert "consent: asked.csv: no column 'Answer'" in refused
+
+
+def test_an_erased_customer_is_gone_from_everywhere_and_stays_gone(tmp_path, recorded, sales, capsys):
+    shop = recorded.copy(tmp_path / "erased")
+    (shop.folder / "churn.toml").write_text(SETTINGS + RECORDS, encoding="utf-8")
+    settings = load_settings(shop.folder / "churn.toml")
+    top = shop.table("at_risk_segments", LATE).filter("deliver").sort("expected_profit", descending=True)
+    who = str(top["customer_id"][0])
+    assert erase(who, settings) == 0
+    said = capsys.readouterr().out
+    assert "lake, raw_transactions" in said
+    assert f"exports, {LATE}/at_risk_segments.csv" in said
+    assert f"reports, {LATE}.html" in said
+    assert "history.csv: still holds" in said
+    assert f"Nothing of {who} is left" in said
+    for folder in ("lake", "exports"):
+        for file in (shop.folder / folder).rglob("*.parquet"):
+            assert who not in pl.read_parquet(file).get_column("customer_id", default=pl.Series([""]))
+    for file in [*shop.folder.glob("crm.db*"), *(shop.folder / "reports").iterdir()]:
+        assert not re.search(rf"\b{who}\b".encode(), file.read_bytes())
+    green(shop.run(LATE))
+    bought = sales.filter(pl.col("customer_id") == who)
+    later = bought.head(1).with_columns(timestamp=pl.lit(LATE + timedelta(days=1)).cast(bought["timestamp"].dtype))
+    shop.deliver("again.csv", pl.concat([bought, later]))
+    green(shop.run(LATE + timedelta(days=1)))
+    back = shop.table("transactions", LATE + timedelta(days=1)).filter(pl.col("customer_id") == who)
+    assert back.filter(pl.col("day") <= LATE).is_empty()
+    assert back.filter(pl.col("day") > LATE).height > 0
+    assert erase("nobody", settings) == 1
+    assert "nobody stands nowhere" in capsys.readouterr().err
+
+
+def test_nothing_is_erased_while_a_run_has_the_lake(recorded, capsys):
+    settings = load_settings(recorded.folder / "churn.toml")
+    with (recorded.folder / "lake" / ".turn").open("w") as other:
+        flock(other, LOCK_EX)
+        assert erase(objector(recorded), settings) == 1
+    assert "is in use by another run" in capsys.readouterr().err
 
 
 def test_the_report_tells_a_manager_whom_to_call_and_how_right_the_last_night_was(late):
