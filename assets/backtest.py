@@ -18,6 +18,7 @@ from assets.tracking import Tracking
 from assets.training import revision
 from models.backtest import backtest_night, figures, overall, planned
 from models.challenge import Question
+from models.consent import ConsentRule, profiled
 from models.settlement import SERVED
 
 
@@ -45,6 +46,7 @@ def backtest_nights(
     reports: Reports,
     tracking: Tracking,
     question: dg.ResourceParam[Question],
+    consent_rule: dg.ResourceParam[ConsentRule],
 ) -> None:
     """Train as of each night with what was known then, gate on, score, settle, and compare with every rule.
 
@@ -53,7 +55,11 @@ def backtest_nights(
     ran = lake.nights("customer_days")
     if not ran:
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
-    days, items, facts = (lake.scan(table, lake.nights(table)) for table in TABLES)
+    # A past night is rehearsed today: whoever has objected since is not profiled by it.
+    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
+    days, items, facts = (
+        profiled(lake.scan(table, lake.nights(table)), consents, consent_rule, ran[-1]) for table in TABLES
+    )
     bought = days.filter(pl.col("orders") > 0)
     first_day, last_day = bought.select(first=pl.col("day").min(), last=pl.col("day").max()).collect().row(0)
     first, horizon = as_night(config.first), question.churn.horizon_days

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from models.consent import ConsentRule, profiled
 from models.customer_days import customer_days as sums_per_day
 from models.customer_items import customer_items as lines_per_item
 from models.definition import ChurnDefinition
@@ -27,7 +28,7 @@ def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in TABLES},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in (*TABLES, "customer_consents")},
     group_name="features",
     kinds={"polars"},
 )
@@ -35,18 +36,24 @@ def customer_features(
     context: dg.AssetExecutionContext,
     churn: dg.ResourceParam[ChurnDefinition],
     feature_recipe: dg.ResourceParam[FeatureRecipe],
+    consent_rule: dg.ResourceParam[ConsentRule],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
+    customer_consents: pl.LazyFrame,
 ) -> pl.LazyFrame:
-    """One row per active customer of the night."""
+    """One row per active customer of the night who may be profiled."""
     night = as_night(context.partition_key)
+    days, items, facts = (
+        profiled(table, customer_consents, consent_rule, night)
+        for table in (customer_days, customer_items, customer_facts)
+    )
     return features(
-        customer_days,
+        days,
         [night],
         active_days=churn.active_days,
         recipe=feature_recipe,
         horizon_days=churn.horizon_days,
-        items=customer_items,
-        facts=customer_facts,
+        items=items,
+        facts=facts,
     )

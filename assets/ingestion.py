@@ -9,6 +9,7 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
+from assets.erased import erased_of, spared
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
@@ -16,7 +17,7 @@ from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery
-from models.delivery_notes import ABSENT, SKIPPED, UNUSED, DeliveryNote, sentences
+from models.delivery_notes import ABSENT, ERASED, SKIPPED, UNUSED, DeliveryNote, sentences
 from models.mapping import DeliveryError
 
 
@@ -111,6 +112,8 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
+    erased = erased_of(lake)
+    taken = [spared(each, erased) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
@@ -124,7 +127,7 @@ def arrivals(
 def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:
     """Say the notes of a night where the run is watched, and keep them with its deliveries."""
     skipped = sentences(notes, SKIPPED)
-    noted = sentences(notes, ABSENT) + sentences(notes, UNUSED)
+    noted = [sentence for kind in (ABSENT, UNUSED, ERASED) for sentence in sentences(notes, kind)]
     for sentence in skipped:
         context.log.warning(sentence)
     for sentence in noted:

@@ -81,24 +81,37 @@ class InputSource:
         Raises:
             DeliveryError: If there is no file, or one lacks a column; the sentence names the input.
         """
-        with _named(self.name):
-            if isinstance(self.rows, InputTable):
-                yield self._canonical(self.rows.frame(), definition, self.rows.name)
-                return
-            for file in self.rows.files():
-                with readable(file.name):
-                    yield self._canonical(self.rows.read(file, scratch), definition, file.name)
+        with named(f"input {self.name!r}"):
+            for name, frame in frames(self.rows, scratch):
+                with readable(name):
+                    rows = canonical(
+                        frame, self.rows.columns, self.rows.reading, timezone=definition.timezone, file=name
+                    )
+                    yield rows.with_columns(input=pl.lit(self.name), kind=pl.lit(self.kind))
 
-    def _canonical(self, frame: pl.LazyFrame, definition: ChurnDefinition, name: str) -> pl.LazyFrame:
-        rows = canonical(frame, self.rows.columns, self.rows.reading, timezone=definition.timezone, file=name)
-        return rows.with_columns(input=pl.lit(self.name), kind=pl.lit(self.kind))
+
+def frames(rows: FileSource | InputTable, scratch: Path) -> Iterator[tuple[str, pl.LazyFrame]]:
+    """Every file, or the table, by its name and as it is.
+
+    Raises:
+        DeliveryError: If there is no file, or the database cannot be read.
+    """
+    if isinstance(rows, InputTable):
+        yield rows.name, rows.frame()
+        return
+    for file in rows.files():
+        yield file.name, rows.read(file, scratch)
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(what: str) -> Iterator[None]:
+    """Let sentences about deliveries speak of the settings of something else than transactions.
+
+    Raises:
+        DeliveryError: The one that was raised, in other words.
+    """
     try:
         yield
     except DeliveryError as error:
-        # Sentences about deliveries name the settings of transactions.
         sentence = str(error).replace("source.columns.", "").replace("source.", "")
-        raise DeliveryError(f"input {name!r}: {sentence.replace('in churn.toml', f'of the input {name!r}')}") from error
+        raise DeliveryError(f"{what}: {sentence.replace('in churn.toml', f'of the {what}')}") from error

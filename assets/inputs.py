@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from assets.erased import erased_of
 from assets.input_source import InputSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
@@ -34,4 +35,4 @@ def customer_facts(
     delivered = pl.concat(rows)
     for sentence in unusable(delivered):
         context.log.warning(sentence)
-    return arriving(delivered, known, night=night)
+    return arriving(erased_of(lake).without(delivered), known, night=night)

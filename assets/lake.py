@@ -9,6 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from assets.nights import as_night
+from models.consent import Consent
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
@@ -30,6 +31,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "customer_days": CustomerDay,
     "customer_items": CustomerItem,
     "customer_facts": Fact,
+    "customer_consents": Consent,
     "churn_scores": ChurnScore,
     "at_risk_segments": AtRiskSegment,
     "model_drift": Drift,
@@ -90,13 +92,7 @@ class Lake(dg.ConfigurableIOManager):
             _conform(frame.lazy(), schema, table)
         path = self.file(table, night)
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".draft")
-        # Fixed row groups: the default ones follow the threads of the machine, and a night has to be
-        # byte-identical wherever it runs again.
-        frame.lazy().sink_parquet(
-            draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True
-        )
-        draft.replace(path)
+        store(frame, path)
         return pl.scan_parquet(path).select(pl.len()).collect().item()  # type: ignore[no-any-return]
 
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:
@@ -113,6 +109,15 @@ class Lake(dg.ConfigurableIOManager):
         first, last = as_night(span.start), as_night(span.end)
         frame = self.scan(table, [night for night in self.nights(table) if first <= night <= last])
         return frame.collect() if context.dagster_type.typing_type is pl.DataFrame else frame
+
+
+def store(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> None:
+    """Write a file of the lake in one step that no reader can see half done."""
+    draft = path.with_suffix(".draft")
+    # Fixed row groups: the default ones follow the threads of the machine, and a night has to be
+    # byte-identical wherever it runs again.
+    frame.lazy().sink_parquet(draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True)
+    draft.replace(path)
 
 
 def _conform(frame: pl.LazyFrame, schema: type[dy.Schema], table: str) -> None:

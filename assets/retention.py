@@ -8,9 +8,10 @@ import polars as pl
 from assets.crm import Crm
 from assets.lake import Lake
 from assets.network import Network
-from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night
+from assets.nights import BEFORE_TONIGHT, NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking
 from models.actions import Policy
+from models.consent import ConsentRule, contactable, profiled
 from models.experiment import Experiment
 from models.segments import at_risk_segments as segments_of
 from models.tiers import Tiers
@@ -19,6 +20,7 @@ from models.value import ValueRule
 
 @dg.asset(
     partitions_def=NIGHTS,
+    ins={"customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
     deps=[dg.AssetDep("at_risk_segments", partition_mapping=BEFORE_TONIGHT)],
     group_name="retention",
     kinds={"polars"},
@@ -32,24 +34,30 @@ def at_risk_segments(
     policy: dg.ResourceParam[Policy],
     experiment: dg.ResourceParam[Experiment],
     language: dg.ResourceParam[str],
+    consent_rule: dg.ResourceParam[ConsentRule],
     churn_scores: pl.DataFrame,
     customer_features: pl.DataFrame,
+    customer_consents: pl.LazyFrame,
 ) -> pl.DataFrame:
     """The table that the CRM reads: who, why, how much is at stake, what to do, when, and who is in control."""
     night = as_night(context.partition_key)
     earlier = [past for past in lake.nights("at_risk_segments") if past < night]
     rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
+    previous = lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
+    channels = {action.channel for action in policy.actions}
     return segments_of(
         churn_scores,
         customer_features,
         lambda at_risk: tracking.load(churn_scores["model_version"][0]).contributions(at_risk),
-        lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect(),
+        previous,
         night=night,
         tiers=tiers,
         worth=worth,
         policy=policy,
         experiment=experiment,
         language=language,
+        consent=contactable(churn_scores["customer_id"], customer_consents, consent_rule, channels, night),
+        profiled=profiled(previous.lazy(), customer_consents, consent_rule, night).collect()["customer_id"],
     )
 
 

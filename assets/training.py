@@ -19,6 +19,7 @@ from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking, Version
 from models.challenge import Challenge, Question, challenge, is_due
+from models.consent import ConsentRule, profiled
 from models.drift import DriftLimits, profile
 from models.evaluation import calibration_table, gain_table, threshold_table
 from models.settlement import SERVED
@@ -40,7 +41,7 @@ class Training(dg.Config):
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in TABLES},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in (*TABLES, "customer_consents")},
     deps=["customer_features"],
     pool="training",
     group_name="training",
@@ -54,9 +55,11 @@ def churn_model(
     question: dg.ResourceParam[Question],
     settings_text: dg.ResourceParam[str],
     drift_limits: dg.ResourceParam[DriftLimits],
+    consent_rule: dg.ResourceParam[ConsentRule],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
+    customer_consents: pl.LazyFrame,
 ) -> pl.DataFrame:
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
     night, auto = as_night(context.partition_key), config.due == "auto"
@@ -69,7 +72,11 @@ def churn_model(
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
-    outcome = challenge(customer_days, night, question, rival, items=customer_items, facts=customer_facts)
+    days, items, facts = (
+        profiled(table, customer_consents, consent_rule, night)
+        for table in (customer_days, customer_items, customer_facts)
+    )
+    outcome = challenge(days, night, question, rival, items=items, facts=facts)
     tonight = lake.scan("customer_features", [night]).collect()
     record = record_of(outcome, night, question, tonight, run_id=context.run.run_id)
     tracking.record_training(replace(record, settings=settings_text))

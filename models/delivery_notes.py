@@ -8,12 +8,14 @@ import polars as pl
 
 from models.mapping import ColumnMapping, resolve
 
-SKIPPED, UNUSED, ABSENT = "skipped", "columns_unused", "columns_absent"
-"""The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to."""
+SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
+"""The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
+rows of customers who were erased."""
 
 _SENTENCES = {
     SKIPPED: "{detail} It was skipped and will be tried again the next night.",
     UNUSED: "{file}: columns that no setting names are left out: {detail}.",
+    ERASED: "{file}: rows of customers who were erased are left out: {detail}.",
     ABSENT: "{file}: no column for {detail}, which source.columns names.",
 }
 

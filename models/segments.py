@@ -27,6 +27,9 @@ PURPOSES = {
 }
 """What each segment is for."""
 
+NOT_PROFILED = "not_profiled"
+"""Why a row is suppressed for the last time: the customer objected to profiling, or does not agree to it any more."""
+
 VOLATILE = (
     "night",
     "expected_next_purchase",
@@ -122,6 +125,7 @@ def at_risk_segments(
     experiment: Experiment | None = None,
     language: str = "en",
     consent: pl.DataFrame | None = None,
+    profiled: pl.Series | None = None,
 ) -> pl.DataFrame:
     """The at-risk table of a night.
 
@@ -139,6 +143,8 @@ def at_risk_segments(
         experiment: who is left alone.
         language: language of the reasons.
         consent: see `models.policy.decide`.
+        profiled: customers of earlier nights who may be profiled; None is all of them. Of whoever may not, nothing
+            is told but that he has left, and why.
 
     Returns:
         `AtRiskSegment`, sorted by customer_id.
@@ -172,6 +178,10 @@ def at_risk_segments(
         "customer_id", "churn_probability", "risk_percentile", "value", "value_at_risk", "expected_next_purchase"
     )
     gone = gone.drop(tonight.columns[1:]).join(tonight, on="customer_id", how="left")
+    if profiled is not None:
+        barred = ~pl.col("customer_id").is_in(profiled.implode())
+        why_gone = pl.when(barred).then(pl.lit(NOT_PROFILED)).otherwise("suppressed_reason")
+        gone = gone.with_columns(suppressed_reason=why_gone)
     table = (
         pl.concat([rows, gone], how="diagonal")
         .with_columns(

@@ -215,6 +215,16 @@ def explain(
 
 
 @app.command()
+def erase(
+    customer: Annotated[str, typer.Option(help="Id of the customer, as in the source.")], config: Config = None
+) -> None:
+    """Take a customer out of lake, CRM tables, exports and reports, and count again what is left."""
+    from pipelines.erasure import erase as erase_customer
+
+    raise typer.Exit(erase_customer(customer, prepare(config)))
+
+
+@app.command()
 def publish(
     night: Annotated[str, typer.Option(help="A night in the history of the CRM, YYYY-MM-DD.")], config: Config = None
 ) -> None:

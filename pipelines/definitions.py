@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.consents import customer_consents
 from assets.drift import check_model_drift, model_drift
 from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
@@ -45,6 +46,8 @@ def resources(settings: Settings) -> dict[str, Any]:
         "source": settings.transactions(),
         "network": settings.network,
         "inputs": settings.optional_inputs(),
+        "consents": settings.consents(),
+        "consent_rule": settings.consent.rule,
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
@@ -102,6 +105,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 customer_days,
                 customer_items,
                 customer_facts,
+                customer_consents,
                 customer_features,
                 churn_model,
                 churn_scores,

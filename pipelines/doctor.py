@@ -42,7 +42,7 @@ def examine(settings: Settings) -> int:
         return NOT_ENOUGH
     try:
         with known_lake(settings) as (lake, origin):
-            days, last = purchases(lake)
+            days, last = purchases(lake, settings.consent.rule)
             CONSOLE.print(f"The data: purchases up to {last}, from {origin}")
             diagnosis = diagnose(days, last, settings.churn, settings.training)
             judgements = [*_lines(lake, settings), *diagnosis.judgements]

@@ -9,6 +9,7 @@ from rich.table import Table
 from assets.lake import Lake
 from assets.tracking import Tracking
 from models.catalogue import meanings
+from models.consent import profiled
 from models.customer_days import UNIT
 from models.reasons import TOP
 from pipelines.progress import CONSOLE, complain
@@ -45,7 +46,7 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
     scores, features = of("churn_scores"), of("customer_features")
     days = _known(lake, night).filter(pl.col("customer_id") == customer).collect()
     if scores.is_empty():
-        complain(_why_not_scored(customer, night, days, settings.churn.active_days))
+        complain(_why_not_scored(customer, night, days, settings, lake))
         return FAILED
     score = scores.row(0, named=True)
     version = tracking.version(score["model_version"])
@@ -71,11 +72,14 @@ def _known(lake: Lake, night: date) -> pl.LazyFrame:
     return lake.scan("customer_days", [past for past in lake.nights("customer_days") if past <= night])
 
 
-def _why_not_scored(customer: str, night: date, days: pl.DataFrame, active_days: int) -> str:
+def _why_not_scored(customer: str, night: date, days: pl.DataFrame, settings: Settings, lake: Lake) -> str:
     last = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).row(0)[0]
     if last is None:
         return f"{customer} had made no purchase by {night}. Check the id: it is the one of your source, as text."
-    since = night - timedelta(days=active_days)
+    consents = lake.scan("customer_consents", [past for past in lake.nights("customer_consents") if past <= night])
+    if profiled(days.lazy(), consents, settings.consent.rule, night).collect().is_empty():
+        return f"{customer} may not be profiled on {night}: they objected, or did not agree where consent is needed."
+    since = night - timedelta(days=settings.churn.active_days)
     return f"{customer} was not active on {night}: the last purchase was on {last}, not after {since}."
 
 

@@ -37,7 +37,7 @@ def advise(settings: Settings) -> int:
 
     try:
         with known_lake(settings) as (lake, origin):
-            days, last = purchases(lake)
+            days, last = purchases(lake, settings.consent.rule)
             CONSOLE.print(f"Purchases up to {last}, from {origin}; active within {settings.churn.active_days} days.")
             table = candidates(days, last, active_days=settings.churn.active_days)
     except NothingKnownError as error:

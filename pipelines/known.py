@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from assets.lake import Lake
+from models.consent import ConsentRule, profiled
 from pipelines.progress import sentence_of
 from pipelines.settings import Settings
 from pipelines.stores import lake_of
@@ -45,13 +46,15 @@ def known_lake(settings: Settings) -> Iterator[tuple[Lake, str]]:
         yield moment, "the source, because no night ran yet"
 
 
-def purchases(lake: Lake) -> tuple[pl.LazyFrame, date]:
-    """`customer_days` of every night, and the last day on which somebody bought.
+def purchases(lake: Lake, consent: ConsentRule) -> tuple[pl.LazyFrame, date]:
+    """`customer_days` of every night, of those who may be profiled, and the last day on which one of them bought.
 
     Raises:
         NothingKnownError: If nobody ever bought.
     """
-    days = lake.scan(TABLE, lake.nights(TABLE))
+    nights = lake.nights(TABLE)
+    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
+    days = profiled(lake.scan(TABLE, nights), consents, consent, nights[-1])
     last = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).collect().item()
     if last is None:
         raise NothingKnownError("There is no usable purchase: bring deliveries with rows, or mend source.columns.")
@@ -61,6 +64,7 @@ def purchases(lake: Lake) -> tuple[pl.LazyFrame, date]:
 def _take_in(settings: Settings, lake: Lake) -> None:
     import dagster as dg
 
+    from assets.consents import customer_consents
     from assets.features import customer_days
     from assets.ingestion import arrivals
     from assets.nights import night_just_ended
@@ -69,7 +73,7 @@ def _take_in(settings: Settings, lake: Lake) -> None:
 
     last = night_just_ended(datetime.now(UTC), settings.churn.zone)
     result = dg.materialize(
-        [arrivals, parted_rows, customer_days],
+        [arrivals, parted_rows, customer_days, customer_consents],
         partition_key=f"{last}",
         resources={**resources(settings), "lake": lake, "io_manager": lake},
         raise_on_error=False,

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
+from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.files import FileSource
@@ -28,6 +29,7 @@ from assets.network import Network
 from assets.postgresql import without_password
 from assets.turn import Turn
 from models.actions import Policy
+from models.consent import MARKETING, PROFILING, Basis, ConsentRule
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, check_identity
 from models.drift import DriftLimits
@@ -152,6 +154,63 @@ class Input(_Section):
         return self
 
 
+class ConsentSettings(_Section):
+    """Who agreed or objected to what, and what it means that nothing is on record of somebody.
+
+    Attributes:
+        path: A folder, file, pattern or object-store URL, as for transactions. Without path, table and query nothing is
+            on record, nobody is held back, and consent is up to whoever reads the table.
+        table: In place of files, a table or view of the database in ``CHURN__SOURCE__URL``.
+        query: In place of files, a SELECT on that database.
+        customer_id: Column with the customer, as in the transactions.
+        timestamp: Column that says from when on the row counts. Of several rows the latest counts, of two at the same
+            time the objection. An objection without a readable time counts from the night on which it arrives; a yes
+            without one is left out.
+        channels: Our name = yours. Ours are the channels of the actions, ``profiling``, and ``marketing`` for all of
+            them; yours is a column of yes and no, or, with ``channel``, a value of that column. Without any, every row
+            of the file is an objection to ``marketing``.
+        channel: Column that says what a row is about, where each row is about one thing.
+        given: Column that says yes or no, beside ``channel``.
+        legal_basis: Of contacts: ``consent`` contacts nobody by a channel without a yes for it, ``legitimate_interest``
+            everybody without a no.
+        profiling_basis: Of features, scores and training: ``legitimate_interest`` takes in everybody who has not
+            objected to profiling, ``consent`` only those who agreed to it.
+    """
+
+    path: str | None = None
+    table: str | None = None
+    query: str | None = None
+    customer_id: str | None = None
+    timestamp: str | None = None
+    channels: dict[str, str] = {}
+    channel: str | None = None
+    given: str | None = None
+    legal_basis: Basis = "consent"
+    profiling_basis: Basis = "legitimate_interest"
+
+    @model_validator(mode="after")
+    def _complete(self) -> "ConsentSettings":
+        origins = sum(origin is not None for origin in (self.path, self.table, self.query))
+        if origins > 1:
+            raise ValueError("path, table and query exclude each other: set one of them")
+        if origins and (self.customer_id is None or self.timestamp is None):
+            raise ValueError("customer_id or timestamp is missing: name the columns that say who, and from when on")
+        if not origins and self.profiling_basis == "consent":
+            raise ValueError("path is missing: profiling_basis = 'consent' scores only who agreed, so name their file")
+        if (self.channel is None) != (self.given is None):
+            raise ValueError("channel and given belong together: what a row is about, and whether it says yes or no")
+        if self.channel is not None and not self.channels:
+            raise ValueError("channels is missing: name every value of the column channel, such as email = 'E-Mail'")
+        if len(set(self.channels.values())) < len(self.channels):
+            raise ValueError("channels gives two of ours the same name of yours; marketing stands for all of them")
+        return self
+
+    @property
+    def rule(self) -> ConsentRule:
+        """What silence means."""
+        return ConsentRule(self.legal_basis, self.profiling_basis, recorded=bool(self.path or self.table or self.query))
+
+
 class LakeSettings(_Section):
     """Where tables are kept.
 
@@ -223,6 +282,7 @@ class Settings(BaseSettings):
 
     source: Source
     inputs: tuple[Input, ...] = ()
+    consent: ConsentSettings = ConsentSettings()
     churn: ChurnDefinition = ChurnDefinition()
     validation: ValidationRules = ValidationRules()
     features: FeatureRecipe = FeatureRecipe()
@@ -295,6 +355,14 @@ class Settings(BaseSettings):
         """The configured inputs besides transactions."""
         return tuple(InputSource(each.name, each.kind, self._rows_of(each)) for each in self.inputs)
 
+    def consents(self) -> tuple[ConsentSource, ...]:
+        """Where consent comes from, if it is on record."""
+        given = self.consent
+        if given.customer_id is None or given.timestamp is None or not given.rule.recorded:
+            return ()
+        who = ColumnMapping(customer_id=(given.customer_id,), timestamp=(given.timestamp,))
+        return (ConsentSource(self._rows_at(given, who), given.channels, given.channel, given.given),)
+
     def _rows_of(self, given: Input) -> FileSource | InputTable:
         optional = {"amount": given.value, "category": given.category, "contract_until": given.valid_until}
         columns = ColumnMapping(
@@ -302,6 +370,9 @@ class Settings(BaseSettings):
             timestamp=(given.timestamp,),
             **{name: (own,) for name, own in optional.items() if own is not None},
         )
+        return self._rows_at(given, columns)
+
+    def _rows_at(self, given: Input | ConsentSettings, columns: ColumnMapping) -> FileSource | InputTable:
         if given.path is not None:
             return FileSource(self.place(given.path), columns)
         assert self.source.url is not None  # checked where settings are loaded
@@ -357,10 +428,16 @@ def load_settings(path: Path | None = None) -> Settings:
 def _refuse_contradictions(settings: Settings, file: Path) -> None:
     if settings.schedule.on_arrival and settings.source.kind == "database":
         raise SettingsError(f"{file}: schedule.on_arrival watches files, not a database: set schedule.enabled instead.")
-    for given in settings.inputs:
-        if given.path is None and settings.source.url is None:
+    from_database = [f"the input {given.name!r}" for given in settings.inputs if given.path is None]
+    from_database += ["consent"] if settings.consent.rule.recorded and settings.consent.path is None else []
+    if from_database and settings.source.url is None:
+        raise SettingsError(f"{file}: {from_database[0]} is read from a database: set {SOURCE_URL} in the environment.")
+    # Nobody would hear objections to a channel whose name has a slip.
+    channels = sorted({action.channel for action in settings.retention.actions} | {PROFILING, MARKETING})
+    for name in sorted(set(settings.consent.channels) - set(channels)):
+        if near := get_close_matches(name, channels, n=1):
             raise SettingsError(
-                f"{file}: the input {given.name!r} is read from a database: set {SOURCE_URL} in the environment."
+                f"{file}: consent.channels names {name!r}, which no action uses; did you mean {near[0]!r}?"
             )
 
 

@@ -12,7 +12,7 @@ from assets.lake import SCHEMAS
 from models.features import FeatureRecipe
 from models.policy import decide
 from models.reasons import codes
-from models.segments import PURPOSES, AtRiskSegment
+from models.segments import NOT_PROFILED, PURPOSES, AtRiskSegment
 from models.transactions import ValidationRules, row_rules
 from pipelines.cli import app
 from pipelines.jobs import JOBS
@@ -175,7 +175,7 @@ def test_every_word_that_a_crm_may_meet_is_described():
     assert set(PURPOSES) <= set(inline(page))
     listed = re.search(r"the first that\s+applies of ([\w,\s]+)\.", decide.__doc__ or "")
     assert listed is not None
-    assert list(table(page, "### What keeps a row back")) == ["left", *re.split(r",\s+", listed[1])]
+    assert list(table(page, "### What keeps a row back")) == ["left", NOT_PROFILED, *re.split(r",\s+", listed[1])]
 
 
 def test_every_table_of_the_lake_and_every_reason_to_reject_a_line_is_described():

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.crm import Crm
+from assets.erasure import CrmTables
 from models.segments import BUSINESS, AtRiskSegment
 
 FIRST = date(2026, 3, 1)
@@ -484,3 +485,17 @@ def test_columns_in_postgresql_have_their_types(postgres_url):
     names = "night, risk_percentile, churn_probability, deliver, updated_at"
     query = "SELECT " + ", ".join(f"pg_typeof({name})::text" for name in names.split(", ")) + " FROM at_risk_segments"
     assert run(url, query) == [("date", "smallint", "double precision", "boolean", "timestamp with time zone")]
+
+
+def test_an_erased_customer_is_gone_from_every_table_and_the_others_can_still_be_published(either):
+    publish(either, 0, {"a'b": {}, "ab": {}})
+    publish(either, 1, {"a'b": left(), "ab": {}})
+    publish(either, 2, {"ab": {}, "c": {}})
+    place = CrmTables(either)
+    assert sum(place.count("a'b").values()) == 3
+    before = stamps(either)
+    place.erase("a'b")
+    assert place.count("a'b") == {}
+    assert stamps(either) == {who: stamp for who, stamp in before.items() if who != "a'b"}
+    either.point_to(day(0), "run")
+    assert statuses(either) == {"ab": "stayed", "c": "left"}

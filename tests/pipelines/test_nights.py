@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 from contextlib import closing
 from datetime import date, timedelta
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 
 import dagster as dg
@@ -15,6 +17,7 @@ import pytest
 from models.simulator import customers, transactions
 from pipelines.champion import appoint, print_versions
 from pipelines.definitions import definitions, resources
+from pipelines.erasure import erase
 from pipelines.explanation import explain
 from pipelines.jobs import TRAIN_NOW
 from pipelines.settings import load_settings
@@ -232,41 +235,134 @@ def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
     assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
 
 
-TICKETS = """
+RECORDS = """
 [[inputs]]
 name = "tickets"
 path = "tickets"
 customer_id = "Client"
 timestamp = "Opened"
 category = "Kind"
+[consent]
+path = "consents"
+customer_id = "Client"
+timestamp = "Since"
+channel = "What"
+given = "Answer"
+channels = { email = "E-Mail", profiling = "Profile" }
 """
+MOMENTS = pl.col("timestamp").dt.date() <= LATE + timedelta(days=3)
 
 
-def test_an_optional_input_becomes_features_from_its_own_time_on(tmp_path, early, sales):
-    shop = early.copy(tmp_path / "tickets")
-    settings, file = shop.folder / "churn.toml", shop.folder / "tickets" / "all.csv"
-    settings.write_text(SETTINGS + TICKETS, encoding="utf-8")
-    file.parent.mkdir()
-    file.write_text("Client,Kind\nC1,slow\n", encoding="utf-8")
-    refused = failures(shop.run(LATE))
-    assert "input 'tickets': all.csv: no column 'Opened' for timestamp" in refused
-    assert "Set timestamp of the input 'tickets'" in refused
-    moments = sales.filter(pl.col("timestamp").dt.date() <= LATE + timedelta(days=3)).gather_every(5)
-    tickets = moments.select(Client="customer_id", Opened="timestamp", Kind="category")
-    tickets.write_csv(file)
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory, early: Shop, sales) -> Shop:
+    """The shop with tickets, with a yes to e-mail of every second customer, and with one at risk who objects."""
+    shop = early.copy(tmp_path_factory.mktemp("shop") / "recorded")
+    (shop.folder / "churn.toml").write_text(SETTINGS + RECORDS, encoding="utf-8")
+    for name in ("tickets", "consents"):
+        (shop.folder / name).mkdir()
+    tickets = sales.filter(MOMENTS).gather_every(5).select(Client="customer_id", Opened="timestamp", Kind="category")
+    tickets.write_csv(shop.folder / "tickets" / "all.csv")
+    asked = sales.select(Client=pl.col("customer_id").unique().sort()).gather_every(2)
+    agreed = asked.with_columns(Since=pl.lit("2024-10-01"), What=pl.lit("E-Mail"), Answer=pl.lit("ja"))
+    objecting = pl.DataFrame([(objector(shop), f"{LATE}", "Profile", "nein")], schema=agreed.schema, orient="row")
+    pl.concat([agreed, objecting]).write_csv(shop.folder / "consents" / "asked.csv")
     green(shop.run(LATE))
+    return shop
+
+
+def objector(shop: Shop) -> str:
+    """The first of those at risk on the early night."""
+    return str(shop.table("at_risk_segments", EARLY)["customer_id"][0])
+
+
+def test_an_optional_input_becomes_features_from_its_own_time_on(recorded, sales):
+    tickets = pl.read_csv(recorded.folder / "tickets" / "all.csv", try_parse_dates=True)
     known = tickets.filter(pl.col("Opened").dt.date() <= LATE)
-    assert shop.table("customer_facts", LATE).height == known.height
-    features = shop.table("customer_features", LATE)
+    assert recorded.table("customer_facts", LATE).height == known.height
+    features = recorded.table("customer_features", LATE)
     recent = known.filter(
         pl.col("Opened").dt.date() > LATE - timedelta(days=90),
         pl.col("Client").is_in(features["customer_id"].implode()),
     )
     assert features["input_tickets_count_90d"].sum() == recent.height
+
+
+def test_a_channel_is_recommended_only_to_those_who_agreed_to_it(recorded):
+    table = recorded.table("at_risk_segments", LATE).filter(pl.col("status") != "left")
+    agreed = recorded.table("customer_consents", LATE).filter("permitted")["customer_id"].implode()
+    contacted = table.filter("deliver")
+    assert set(contacted["channel"]) == {"email"}
+    assert contacted["customer_id"].is_in(agreed).all()
+    assert "no_consent" in table.filter(~pl.col("customer_id").is_in(agreed))["suppressed_reason"]
+
+
+def test_an_objector_is_not_scored_and_told_to_have_left(recorded, capsys):
+    who = pl.col("customer_id") == objector(recorded)
+    for name in ("customer_features", "churn_scores"):
+        assert recorded.table(name, EARLY).filter(who).height == 1
+        assert recorded.table(name, LATE).filter(who).is_empty()
+    for table in (recorded.table("at_risk_segments", LATE), recorded.crm()):
+        (told,) = table.filter(who).to_dicts()
+        assert (told["status"], told["suppressed_reason"]) == ("left", "not_profiled")
+        assert [told[name] for name in ("churn_probability", "value", "reason_1", "expected_next_purchase")] == [
+            None
+        ] * 4
+    settings = load_settings(recorded.folder / "churn.toml")
+    parts = resources(settings)
+    assert explain(objector(recorded), LATE, settings, parts["lake"], parts["tracking"]) == 1
+    assert f"{objector(recorded)} may not be profiled on {LATE}" in capsys.readouterr().err
+
+
+def test_records_that_are_not_understood_stop_the_night_and_a_night_that_ran_keeps_what_it_has(tmp_path, recorded):
+    shop = recorded.copy(tmp_path / "records")
+    (shop.folder / "churn.toml").write_text(SETTINGS + RECORDS, encoding="utf-8")
     before = shop.digests()
-    file.write_text("Client,Opened,Kind\nC1,2025-02-01,late\n", encoding="utf-8")
+    (shop.folder / "tickets" / "all.csv").write_text("Client,Kind\nC1,slow\n", encoding="utf-8")
+    (shop.folder / "consents" / "asked.csv").write_text("Client,Since,What,Reply\nC1,2025-02-01,E-Mail,no\n", "utf-8")
     green(shop.run(LATE))
     assert shop.digests() == before
+    refused = failures(shop.run(LATE + timedelta(days=1)))
+    assert "input 'tickets': all.csv: no column 'Opened' for timestamp" in refused
+    assert "Set timestamp of the input 'tickets'" in refused
+    assert "consent: asked.csv: no column 'Answer'" in refused
+
+
+def test_an_erased_customer_is_gone_from_everywhere_and_stays_gone(tmp_path, recorded, sales, capsys):
+    shop = recorded.copy(tmp_path / "erased")
+    (shop.folder / "churn.toml").write_text(SETTINGS + RECORDS, encoding="utf-8")
+    settings = load_settings(shop.folder / "churn.toml")
+    top = shop.table("at_risk_segments", LATE).filter("deliver").sort("expected_profit", descending=True)
+    who = str(top["customer_id"][0])
+    assert erase(who, settings) == 0
+    said = capsys.readouterr().out
+    assert "lake, raw_transactions" in said
+    assert f"exports, {LATE}/at_risk_segments.csv" in said
+    assert f"reports, {LATE}.html" in said
+    assert "history.csv: still holds" in said
+    assert f"Nothing of {who} is left" in said
+    for folder in ("lake", "exports"):
+        for file in (shop.folder / folder).rglob("*.parquet"):
+            assert who not in pl.read_parquet(file).get_column("customer_id", default=pl.Series([""]))
+    for file in [*shop.folder.glob("crm.db*"), *(shop.folder / "reports").iterdir()]:
+        assert not re.search(rf"\b{who}\b".encode(), file.read_bytes())
+    green(shop.run(LATE))
+    bought = sales.filter(pl.col("customer_id") == who)
+    later = bought.head(1).with_columns(timestamp=pl.lit(LATE + timedelta(days=1)).cast(bought["timestamp"].dtype))
+    shop.deliver("again.csv", pl.concat([bought, later]))
+    green(shop.run(LATE + timedelta(days=1)))
+    back = shop.table("transactions", LATE + timedelta(days=1)).filter(pl.col("customer_id") == who)
+    assert back.filter(pl.col("day") <= LATE).is_empty()
+    assert back.filter(pl.col("day") > LATE).height > 0
+    assert erase("nobody", settings) == 1
+    assert "nobody stands nowhere" in capsys.readouterr().err
+
+
+def test_nothing_is_erased_while_a_run_has_the_lake(recorded, capsys):
+    settings = load_settings(recorded.folder / "churn.toml")
+    with (recorded.folder / "lake" / ".turn").open("w") as other:
+        flock(other, LOCK_EX)
+        assert erase(objector(recorded), settings) == 1
+    assert "is in use by another run" in capsys.readouterr().err
 
 
 def test_the_report_tells_a_manager_whom_to_call_and_how_right_the_last_night_was(late):

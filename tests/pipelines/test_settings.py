@@ -11,6 +11,7 @@ from pipelines.settings import SettingsError, load_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = '[source]\npath = "landing"\n[source.columns]\ncustomer_id = "who"\ntimestamp = "when"\n'
+CONSENT = SOURCE + '[consent]\npath = "said"\ncustomer_id = "c"\ntimestamp = "t"\n'
 
 
 def settings_of(tmp_path, text):
@@ -52,6 +53,12 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
             SOURCE.replace('path = "landing"', 'path = "landing"\nkind = "ftp"'),
             "source.kind = 'ftp': input should be 'files' or 'database'",
         ),
+        (CONSENT + 'channels = { emial = "E-Mail" }\n', "names 'emial', which no action uses; did you mean 'email'?"),
+        (CONSENT.replace('customer_id = "c"\n', ""), "consent: customer_id or timestamp is missing"),
+        (CONSENT + 'channel = "what"\n', "channel and given belong together"),
+        (CONSENT + 'channel = "what"\ngiven = "said"\n', "channels is missing: name every value"),
+        (CONSENT + 'channels = { email = "x", phone = "x" }\n', "gives two of ours the same name"),
+        (SOURCE + '[consent]\nprofiling_basis = "consent"\n', "scores only who agreed, so name their file"),
         (SOURCE + "[source]\n", "is not TOML"),
         ("path = ", "is not TOML"),
     ],

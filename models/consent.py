@@ -1,0 +1,171 @@
+"""Who agreed or objected to what, and since when: to contacts by a channel, to profiling, to marketing as a whole."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Literal
+
+import dataframely as dy
+import polars as pl
+
+from models.mapping import DeliveryError
+
+PROFILING, MARKETING = "profiling", "marketing"
+"""What can be agreed or objected to besides the channels; marketing stands for every channel and for profiling."""
+
+Basis = Literal["consent", "legitimate_interest"]
+
+_YES = ("true", "yes", "y", "1", "ja", "j", "granted", "opt-in")
+_NO = ("false", "no", "n", "0", "nein", "withdrawn", "objected", "opt-out")
+_READ = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+
+
+class Consent(dy.Schema):
+    """One thing that a customer said, as it arrived on a night; `day` is that night where no time was readable."""
+
+    customer_id = dy.String(nullable=False)
+    channel = dy.String(nullable=False)
+    permitted = dy.Bool(nullable=False)
+    timestamp = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
+    day = dy.Date(nullable=False)
+
+
+@dataclass(frozen=True)
+class ConsentRule:
+    """What it means that somebody said nothing.
+
+    Attributes:
+        legal_basis: of contacts: ``consent`` needs a yes for the channel, ``legitimate_interest`` the absence of a no.
+        profiling_basis: the same of being scored at all.
+        recorded: whether consent is on record; where it is not, nobody is held back and whoever reads the table has to
+            look.
+    """
+
+    legal_basis: Basis = "consent"
+    profiling_basis: Basis = "legitimate_interest"
+    recorded: bool = True
+
+
+def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.LazyFrame:
+    """Read what was said.
+
+    Args:
+        rows: customer_id, timestamp, day, and as they came: ``said`` (yes or no) and ``about`` (what it was about).
+        channels: Our name of what it was about, by theirs.
+        file: Name of the delivery, for messages.
+
+    Returns:
+        Columns of :class:`Consent`, of those who are named; `day` is null where no time was readable. A blank says
+        nothing, and a yes without a time proves nothing: both are left out.
+
+    Raises:
+        DeliveryError: If a word is neither yes nor no, or about something that no setting names. An objection that is
+            not understood must not be passed over.
+    """
+    given = rows.filter(pl.col("said").is_not_null() & pl.col("customer_id").is_not_null()).with_columns(
+        said=pl.col("said").str.to_lowercase()
+    )
+    words = given.select("about", "said").unique().sort("about", "said").collect()
+    if strange := sorted(set(words["said"]) - set(_READ)):
+        raise DeliveryError(
+            f"{file}: {strange[0]!r} is neither yes nor no. Write {', '.join(_YES)}, or {', '.join(_NO)}."
+        )
+    if words["about"].has_nulls() or (unnamed := set(words["about"]) - set(channels)):
+        what = "a line names no channel" if words["about"].has_nulls() else f"no setting names {sorted(unnamed)[0]!r}"
+        raise DeliveryError(f"{file}: {what}. Name every value of the column in consent.channels, or mend the file.")
+    return given.select(
+        "customer_id",
+        channel=pl.col("about").replace_strict(dict(channels), return_dtype=pl.String),
+        permitted=pl.col("said").replace_strict(_READ, return_dtype=pl.Boolean),
+        timestamp="timestamp",
+        day="day",
+    ).filter(pl.col("timestamp").is_not_null() | ~pl.col("permitted"))
+
+
+def arriving(rows: pl.LazyFrame, known: pl.LazyFrame, *, night: date) -> pl.LazyFrame:
+    """What arrives on a night: what was said by its end and no earlier night has brought; without a time, tonight.
+
+    Args:
+        rows: As of `flags`.
+        known: :class:`Consent` of earlier nights.
+        night: As-of date.
+
+    Returns:
+        :class:`Consent`, sorted by all columns.
+    """
+    key = ["customer_id", "channel", "permitted", "timestamp"]
+    return (
+        rows.with_columns(pl.col("day").fill_null(night))
+        .filter(pl.col("day") <= night)
+        .unique(key)
+        .join(known.select(key), on=key, how="anti", nulls_equal=True)
+        .select(Consent.column_names())
+        .sort(Consent.column_names())
+    )
+
+
+def latest(consents: pl.LazyFrame, channel: str, night: date) -> pl.LazyFrame:
+    """The last word of each customer on a channel, or on marketing as a whole, as of a night.
+
+    Args:
+        consents: :class:`Consent`.
+        channel: A channel, or `PROFILING`.
+        night: As-of date; what is said later is not heard.
+
+    Returns:
+        customer_id and permitted. Of what was said at the same time the objection counts; what was said without a time
+        counts from the end of the night on which it arrived.
+    """
+    end = pl.col("day").cast(pl.Datetime("us", "UTC")) + timedelta(days=1)
+    return (
+        consents.filter(pl.col("channel").is_in([channel, MARKETING]), pl.col("day") <= night)
+        .with_columns(said=pl.coalesce("timestamp", end))
+        .filter(pl.col("said") == pl.col("said").max().over("customer_id"))
+        .group_by("customer_id")
+        .agg(pl.col("permitted").all())
+    )
+
+
+def profiled(frame: pl.LazyFrame, consents: pl.LazyFrame, rule: ConsentRule, night: date) -> pl.LazyFrame:
+    """The rows of those who may be profiled as of a night; the frame itself where nobody is kept out.
+
+    Args:
+        frame: Anything with customer_id.
+        consents: :class:`Consent`.
+        rule: What silence means.
+        night: As-of date.
+    """
+    if not rule.recorded:
+        return frame
+    last = latest(consents, PROFILING, night).collect()
+    if rule.profiling_basis == "consent":
+        return frame.join(last.lazy().filter("permitted"), on="customer_id", how="semi", maintain_order="left")
+    objectors = last.lazy().filter(~pl.col("permitted"))
+    if last["permitted"].all():
+        return frame
+    return frame.join(objectors, on="customer_id", how="anti", maintain_order="left")
+
+
+def contactable(
+    customers: pl.Series, consents: pl.LazyFrame, rule: ConsentRule, channels: Collection[str], night: date
+) -> pl.DataFrame | None:
+    """By which channels customers may be contacted as of a night.
+
+    Args:
+        customers: Their ids.
+        consents: :class:`Consent`.
+        rule: What silence means.
+        channels: The channels.
+        night: As-of date.
+
+    Returns:
+        customer_id and a Boolean column for each channel; None where consent is not on record.
+    """
+    if not rule.recorded:
+        return None
+    found = pl.LazyFrame({"customer_id": customers})
+    for channel in sorted(set(channels)):
+        said = latest(consents, channel, night).rename({"permitted": channel})
+        found = found.join(said, on="customer_id", how="left", maintain_order="left")
+    silence = rule.legal_basis == "legitimate_interest"
+    return found.with_columns(pl.exclude("customer_id").fill_null(silence)).collect()
