@@ -55,7 +55,7 @@ def backtest_nights(
     ran = lake.nights("customer_days")
     if not ran:
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
-    # A past night is rehearsed today: whoever has objected since is not profiled by it.
+    # A past night is replayed today: whoever has objected since is not profiled by it.
     consents = lake.scan("customer_consents", lake.nights("customer_consents"))
     days, items, facts = (
         profiled(lake.scan(table, lake.nights(table)), consents, consent_rule, ran[-1]) for table in TABLES
