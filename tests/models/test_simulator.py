@@ -60,3 +60,25 @@ def test_customers_churn_as_often_as_the_truth_says():
 def test_who_is_lost_sooner_buys_less():
     soon, late = (orders(simulator.customers(500, seed=6, lost_after_days=days)).height for days in (20, 2000))
     assert soon < late
+
+
+def test_a_season_moves_purchases_to_its_peak_and_churn_with_them():
+    shop = simulator.customers(20_000, seed=5, lost_after_days=2000).with_columns(joins=pl.lit(0.0))
+    bought = simulator.transactions(shop, first_day=FIRST, days=365, seed=1, amplitude=0.5)
+    by_month = bought["timestamp"].dt.month().value_counts().sort("timestamp")["count"]
+    assert by_month[11] > 1.5 * by_month[5]
+    night = date(2025, 5, 31)
+    whole_year = simulator.true_churn(shop, 30)["churn_probability"].mean()
+    summer, steady = (
+        simulator.true_churn(shop, 30, night=night, amplitude=amplitude)["churn_probability"].mean()
+        for amplitude in (0.5, 0.0)
+    )
+    assert steady == pytest.approx(whole_year)
+    assert summer > whole_year
+    within = bought.filter(pl.col("timestamp").dt.date().is_between(night, night + timedelta(days=30), closed="right"))
+    before = bought.filter(pl.col("timestamp").dt.date() <= night)
+    # Among those whose lifetime is long, hardly anybody was lost before the night.
+    silent = 1 - within["customer_id"].n_unique() / before["customer_id"].n_unique()
+    assert silent == pytest.approx(summer, abs=0.05)
+    with pytest.raises(ValueError, match="amplitude is"):
+        simulator.transactions(shop, first_day=FIRST, days=30, seed=1, amplitude=1.5)
