@@ -20,6 +20,7 @@ from models.scores import ChurnScore
 from models.segments import AtRiskSegment
 from models.settlement import Performance, SettledOutcome
 from models.transactions import Quarantine, RawTransaction, Transaction
+from models.uplift import RetentionUplift
 
 SCHEMAS: dict[str, type[dy.Schema]] = {
     "deliveries": Delivery,
@@ -37,6 +38,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "model_drift": Drift,
     "settled_outcomes": SettledOutcome,
     "live_performance": Performance,
+    "retention_uplift": RetentionUplift,
 }
 """The declared tables; the columns of the others follow from the recipe of features and models."""
 

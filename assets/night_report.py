@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.settled_night import SettledNight, against_rules, how_right
+from assets.uplift_report import what_actions_did
 from assets.wording import UNKNOWN, Section, long_date, words
+from models.power import Power
 from models.segments import PURPOSES
 from models.summary import summary
 from models.tiers import TIERS
+from models.uplift import RetentionUplift
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +33,8 @@ class NightReport:
         model: What scored, as a sentence.
         gate: The verdict on the newest challenger, as a sentence.
         settled: The newest settled night, if any.
+        uplift: The rows of ``retention_uplift`` of the experiment that runs.
+        power: What that experiment can find, if anybody takes part.
         warnings: What needs attention, as sentences.
         places: Where to look next: what it is, and its path or address.
         figures: Pictures by title.
@@ -42,6 +47,8 @@ class NightReport:
     model: str
     gate: str
     settled: SettledNight | None = None
+    uplift: pl.DataFrame = field(default_factory=RetentionUplift.create_empty)
+    power: Power | None = None
     warnings: Sequence[str] = ()
     places: Mapping[str, str] = field(default_factory=dict)
     figures: "Mapping[str, Figure]" = field(default_factory=dict)
@@ -127,7 +134,8 @@ def _call(report: NightReport, row: Mapping[str, Any]) -> Call:
 def sections(report: NightReport) -> list[Section]:
     """The rest of the report, in the order of reading."""
     settled = [] if report.settled is None else [how_right(report.settled), against_rules(report.settled)]
-    return [_tiers(report), _segments(report), *settled, Section("Model", [report.model, report.gate])]
+    did = [] if report.power is None else [what_actions_did(report.uplift, report.power, report.money)]
+    return [_tiers(report), _segments(report), *did, *settled, Section("Model", [report.model, report.gate])]
 
 
 def _tiers(report: NightReport) -> Section:

@@ -12,10 +12,13 @@ from assets.night_report import NightReport
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.reporting import as_html, as_text
 from assets.settled_night import SettledNight
+from models.actions import Policy
 from models.definition import ChurnDefinition
 from models.delivery_notes import SKIPPED, sentences
 from models.drift import stale
+from models.experiment import Experiment
 from models.mapping import ColumnMapping
+from models.power import power
 
 
 class Reports(dg.ConfigurableResource[None]):
@@ -52,16 +55,20 @@ def retention_report(
     crm: Crm,
     churn: dg.ResourceParam[ChurnDefinition],
     columns: dg.ResourceParam[ColumnMapping],
+    policy: dg.ResourceParam[Policy],
+    experiment: dg.ResourceParam[Experiment],
     delivery_notes: pl.DataFrame,
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
     model_drift: pl.DataFrame,
     settled_outcomes: pl.LazyFrame,
     live_performance: pl.DataFrame,
+    retention_uplift: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """Tell the night: who is at risk, whom to call and why, how right the newest settled night was."""
     night = as_night(context.partition_key)
     model = churn_model.row(0, named=True)
+    delivered = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past <= night])
     report = NightReport(
         night=night,
         horizon_days=churn.horizon_days,
@@ -70,6 +77,14 @@ def retention_report(
         model=f"Version {model['model_version']}, trained as of {model['trained_as_of']}; {model['serves']} serves.",
         gate=model["verdict"],
         settled=newest_settled(settled_outcomes, live_performance, churn.horizon_days),
+        uplift=retention_uplift.filter(pl.col("experiment_id") == experiment.experiment_id),
+        power=power(
+            delivered,
+            {action.name: action.save_rate for action in policy.actions},
+            experiment_id=experiment.experiment_id,
+            night=night,
+            horizon_days=churn.horizon_days,
+        ),
         warnings=warnings_of(delivery_notes, columns, model_drift),
         places={
             "table": crm.address,

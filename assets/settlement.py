@@ -9,13 +9,16 @@ from assets.lake import Lake
 from assets.nights import BEFORE_TONIGHT, NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking
 from models.definition import ChurnDefinition
+from models.enrolment import first_enrolments
 from models.ranking import EvaluationRecipe
 from models.settlement import performance, ripe, settle
+from models.uplift import retention_uplift as uplift_of
+from models.value import ValueRule
 
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={"customer_days": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in ("customer_days", "customer_facts")},
     deps=[
         dg.AssetDep(table, partition_mapping=BEFORE_TONIGHT)
         for table in ("churn_scores", "at_risk_segments", "settled_outcomes")
@@ -27,7 +30,9 @@ def settled_outcomes(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     churn: dg.ResourceParam[ChurnDefinition],
+    contacts: dg.ResourceParam[tuple[str, ...]],
     customer_days: pl.LazyFrame,
+    customer_facts: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """What became of the active customers of every night that is ripe and was not settled before."""
     night = as_night(context.partition_key)
@@ -35,7 +40,8 @@ def settled_outcomes(
     settled = earlier.select(pl.col("night").unique()).collect()["night"].to_list()
     nights = ripe(lake.nights("churn_scores"), settled, night=night, horizon_days=churn.horizon_days)
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
-    return settle(scores, delivered, customer_days, churn.horizon_days)
+    made = customer_facts.filter(pl.col("input").is_in(contacts)) if contacts else None
+    return settle(scores, delivered, customer_days, churn.horizon_days, made)
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="settlement", kinds={"mlflow"})
@@ -55,3 +61,17 @@ def live_performance(
         digest = hashlib.sha256(rows.write_csv().encode()).hexdigest()
         tracking.record_settlement(night, metrics, digest=digest, tags={"dagster.run_id": context.run.run_id})
     return figures
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    ins={"settled_outcomes": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    group_name="settlement",
+    kinds={"polars"},
+)
+def retention_uplift(
+    context: dg.AssetExecutionContext, worth: dg.ResourceParam[ValueRule], settled_outcomes: pl.LazyFrame
+) -> pl.DataFrame:
+    """What the actions did, the treated against the control, of every experiment as far as its nights are settled."""
+    enrolled = first_enrolments(settled_outcomes).collect()
+    return uplift_of(enrolled, night=as_night(context.partition_key), margin=worth.margin)

@@ -41,7 +41,7 @@ def allocate(offers: pl.DataFrame, limits: Limits) -> pl.DataFrame:
     Args:
         offers: customer_id, action, channel (one per action), cost, profit (positive, or null throughout:
             then what stands first comes first) and takes_room (false for the control, who use up neither
-            hands nor money).
+            hands nor money, and are refused like others where none are left).
         limits: what there is room for.
 
     Returns:
@@ -193,7 +193,8 @@ def _steps(grid: _Grid, level: Ints, closed: NDArray[np.bool_], *, per_cost: boo
     while True:
         gain = grid.profit - grid.profit[everybody, level][:, None]
         more = grid.use[:, :, closed] - grid.use[everybody, level][:, None, closed]
-        possible = (gain > 0) & ~((more > 0).any(axis=2) & grid.takes[:, None])
+        # The control finds no room where the others find none, or it would be no picture of those who are served.
+        possible = (gain > 0) & ~(more > 0).any(axis=2)
         merit = gain
         if per_cost:
             extra = grid.cost - grid.cost[everybody, level][:, None]

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import dataframely as dy
 import polars as pl
 
+from models.enrolment import ARM
 from models.evaluation import evaluate
 from models.labels import labels
 from models.ranking import EvaluationRecipe
@@ -24,8 +25,12 @@ class SettledOutcome(dy.Schema):
     risk_tier = dy.String(nullable=False)
     segment = dy.String(nullable=False)
     action = dy.String(nullable=False)
+    action_cost = dy.Float64(nullable=False)
     is_control = dy.Bool(nullable=False)
     deliver = dy.Bool(nullable=False)
+    experiment_id = dy.String(nullable=True)
+    arm = dy.String(nullable=True)
+    contacted = dy.Bool(nullable=True)
     committee = dy.Float64(nullable=True)
     recency = dy.Float64(nullable=True)
     frequency = dy.Float64(nullable=True)
@@ -42,6 +47,9 @@ class Performance(dy.Schema):
     value = dy.Float64(nullable=False)
 
 
+DONE = ("risk_tier", "segment", "action", "action_cost", "is_control", "deliver", "experiment_id")
+"""What ``at_risk_segments`` tells of what was done."""
+
 SERVED = "champion"
 """The name under which what served stands among the scorers."""
 
@@ -52,7 +60,13 @@ def ripe(scored: Sequence[date], settled: Sequence[date], *, night: date, horizo
     return sorted({past for past in scored if past <= last} - set(settled))
 
 
-def settle(scores: pl.LazyFrame, delivered: pl.LazyFrame, days: pl.LazyFrame, horizon_days: int) -> pl.LazyFrame:
+def settle(
+    scores: pl.LazyFrame,
+    delivered: pl.LazyFrame,
+    days: pl.LazyFrame,
+    horizon_days: int,
+    contacts: pl.LazyFrame | None = None,
+) -> pl.LazyFrame:
     """Join what was said of each active customer of ripe nights with what happened.
 
     Args:
@@ -60,10 +74,12 @@ def settle(scores: pl.LazyFrame, delivered: pl.LazyFrame, days: pl.LazyFrame, ho
         delivered: ``at_risk_segments`` of the same nights.
         days: ``customer_days`` as known tonight.
         horizon_days: Length of the outcome window.
+        contacts: customer_id and day of the contacts that were really made; None where nobody tells.
 
     Returns:
         ``SettledOutcome``, sorted by night and customer; a customer who was not at risk has the tier, segment and
-        action ``none``.
+        action ``none``. ``arm`` is that of `models.enrolment.ARM`; ``contacted`` says whether a contact was made within
+        the horizon, whatever was planned.
     """
     nights = scores.select(pl.col("night").unique().sort()).collect()["night"].to_list()
     if not nights:
@@ -72,14 +88,28 @@ def settle(scores: pl.LazyFrame, delivered: pl.LazyFrame, days: pl.LazyFrame, ho
     key = ["night", "customer_id"]
     return (
         scores.join(labels(days, nights, horizon_days), on=key, how="inner")
-        .join(done.select(*key, "risk_tier", "segment", "action", "is_control", "deliver"), on=key, how="left")
+        .join(done.select(*key, *DONE, ARM), on=key, how="left")
         .with_columns(
             pl.col("risk_tier", "segment", "action").fill_null("none"),
             pl.col("is_control", "deliver").fill_null(value=False),
+            pl.col("action_cost").fill_null(0.0),
+            contacted=_contacted(contacts, nights, horizon_days),
         )
         .select(SettledOutcome.column_names())
         .sort(key)
     )
+
+
+def _contacted(contacts: pl.LazyFrame | None, nights: Sequence[date], horizon_days: int) -> pl.Expr:
+    if contacts is None:
+        return pl.lit(None, pl.Boolean)
+    made = contacts.select("customer_id", "day").collect()
+    within = pl.lit(value=False)
+    for night in nights:
+        window = pl.col("day").is_between(night, night + timedelta(days=horizon_days), closed="right")
+        who = made.filter(window)["customer_id"].unique()
+        within |= (pl.col("night") == night) & pl.col("customer_id").is_in(who.implode())
+    return within
 
 
 def performance(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> pl.DataFrame:

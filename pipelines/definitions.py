@@ -18,7 +18,7 @@ from assets.nights import NIGHT_TAG
 from assets.retention import at_risk_segments, crm_delivery
 from assets.retention_report import Reports, retention_report
 from assets.scoring import churn_scores
-from assets.settlement import live_performance, settled_outcomes
+from assets.settlement import live_performance, retention_uplift, settled_outcomes
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
 from assets.turn import Turn
@@ -48,6 +48,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "inputs": settings.optional_inputs(),
         "consents": settings.consents(),
         "consent_rule": settings.consent.rule,
+        "contacts": tuple(each.name for each in settings.inputs if each.role == "contacts"),
         "scratch": scratch_in(settings.beside(settings.lake.path)),
         "columns": settings.source.columns,
         "churn": settings.churn,
@@ -114,6 +115,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 crm_delivery,
                 settled_outcomes,
                 live_performance,
+                retention_uplift,
                 retention_report,
             ],
         ),

@@ -134,6 +134,8 @@ class Input(_Section):
         valid_until: Attributes: column with the last valid day; empty is for ever.
         value: Column with a number, such as an answer from 0 to 10.
         category: Column with a text, such as the kind of ticket or the tariff.
+        role: ``contacts`` says that these events are the contacts that were really made; settlement then also tells the
+            effect on those who were reached.
     """
 
     name: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$")]
@@ -146,9 +148,12 @@ class Input(_Section):
     valid_until: str | None = None
     value: str | None = None
     category: str | None = None
+    role: Literal["contacts"] | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Input":
+        if self.role == "contacts" and self.kind != "events":
+            raise ValueError(f"the input {self.name!r} has the role contacts, which happen: its kind must be events")
         if sum(origin is not None for origin in (self.path, self.table, self.query)) != 1:
             raise ValueError(f"the input {self.name!r} needs exactly one of path, table and query")
         return self

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import date, timedelta
+from math import inf
 
 import dataframely as dy
 import polars as pl
@@ -15,7 +16,9 @@ from assets.settled_night import SettledNight
 from models.delivery_notes import SKIPPED, UNUSED, DeliveryNote
 from models.drift import Drift
 from models.mapping import ColumnMapping
+from models.power import Power
 from models.segments import AtRiskSegment
+from models.uplift import RetentionUplift
 
 NIGHT = date(1998, 6, 30)
 SCHEMA = AtRiskSegment.create_empty().schema
@@ -165,6 +168,58 @@ def test_a_rule_that_was_closer_is_admitted(report):
 
 def test_without_a_settled_night_nothing_is_said_of_one(report):
     assert "How right we were" not in as_text(replace(report, settled=None))
+
+
+UPLIFT = {
+    "night": NIGHT,
+    "experiment_id": "e",
+    "action": "all",
+    "segment": "all",
+    "treated": 900,
+    "control": 100,
+    "retained_treated": 0.4,
+    "retained_control": 0.3,
+    "uplift": 0.1,
+    "uplift_low": 0.002,
+    "uplift_high": 0.19,
+}
+POWER = Power(treated=1900, control=210, detectable=0.09, tonight=0.13, assumed=0.06, weeks=22.4)
+
+
+def uplifts(**changes):
+    return pl.DataFrame([UPLIFT | changes], schema=RetentionUplift.create_empty().schema)
+
+
+def test_what_the_actions_did_is_told_in_words_with_what_chance_allows(report):
+    text = as_text(replace(report, power=POWER, uplift=uplifts()))
+    assert (
+        "Of 900 customers whom we set out to contact 40.0% stayed, of 100 just like them whom we left alone 30.0%: "
+        "+10.0 points, and with 95% confidence +0.2 to +19.0.\n" in text
+    )
+    doubtful = uplifts(uplift_low=-0.01, money_kept=900.0, money_kept_low=-100.0, money_kept_high=1900.0)
+    text = as_text(replace(report, power=POWER, uplift=doubtful))
+    assert "Chance alone could explain it." in text
+    assert "that brought in EUR 900 of margin beyond the costs of the actions (EUR -100 to EUR 1,900)." in text
+    reached = {"contacted_treated": 0.5, "on_contacted": 0.2, "on_contacted_low": 0.01, "on_contacted_high": 0.39}
+    text = as_text(replace(report, power=POWER, uplift=uplifts(**reached)))
+    assert "50% were really contacted; on them the effect is +20.0 points (+1.0 to +39.0)." in text
+
+
+@pytest.mark.parametrize(
+    ("power", "said"),
+    [
+        (POWER, "at the pace so far that shows in about 22 weeks."),
+        (replace(POWER, weeks=None), "how long that takes to show is known after a second night."),
+        (replace(POWER, weeks=0.0), "enough customers are settled to show that."),
+        (replace(POWER, detectable=inf), "There is no control, so that no effect can be told from chance"),
+    ],
+)
+def test_the_report_says_what_the_control_can_tell_and_when(report, power, said):
+    text = as_text(replace(report, power=power))
+    assert said in text
+    shown = "Tonight's control alone can show an effect of 13.0 points or more; all 210 of control beside 1,900 treated"
+    assert (shown in text) == (power.detectable < inf)
+    assert said in as_html(replace(report, power=power, uplift=uplifts())).replace("&#39;", "'")
 
 
 def test_without_amounts_no_money_is_invented(report):

@@ -90,6 +90,14 @@ def test_the_control_takes_no_room():
     assert granted(rows, CALLS) == {"a": "call", "b": "call", "c": "capacity"}
 
 
+def test_the_control_finds_no_room_where_the_treated_find_none():
+    rows = [("a", "call", 8, 30.0), ("b", "call", 8, 20.0, "control"), ("c", "call", 8, 10.0)]
+    assert granted(rows, CALLS) == {"a": "call", "b": "call", "c": "capacity"}
+    later = [*rows, ("d", "call", 8, 5.0, "control"), ("e", "mail", 1, 1.0, "control")]
+    assert granted(later, CALLS)["d"] == "capacity"
+    assert granted(later, CALLS)["e"] == "mail"
+
+
 def test_without_profits_offers_are_granted_in_their_order():
     rows = [("z", "mail", 1, None), ("z", "call", 8, None), ("a", "mail", 1, None)]
     assert granted(rows, Limits({("action", "mail"): 1})) == {"z": "mail", "a": "capacity"}

@@ -56,7 +56,9 @@ def scores(rows, night=NIGHT):
 def delivered(*rows):
     names = ["night", "customer_id", "status", "risk_tier", "segment", "action", "is_control", "deliver"]
     kinds = [pl.Date, *[pl.String] * 5, pl.Boolean, pl.Boolean]
-    return pl.LazyFrame([(NIGHT, *row) for row in rows], schema=dict(zip(names, kinds, strict=True)), orient="row")
+    table = pl.LazyFrame([(NIGHT, *row) for row in rows], schema=dict(zip(names, kinds, strict=True)), orient="row")
+    held_back = pl.when("is_control").then(pl.lit("control"))
+    return table.with_columns(suppressed_reason=held_back, experiment_id=pl.lit("e"), action_cost=pl.lit(8.0))
 
 
 def days(*rows):
@@ -96,7 +98,19 @@ def test_what_was_said_and_done_stands_beside_what_happened():
         ("cyd", True, 0.0, "none", "none", "none", False, False),
     ]
     assert found["churn_probability"].to_list() == [0.9, 0.7, 0.2]
+    assert found["arm"].to_list() == ["treated", None, None]
+    assert found["action_cost"].to_list() == [8.0, 0.0, 0.0]
+    assert found["contacted"].null_count() == 3
     assert found["model_version"].unique().to_list() == ["7"]
+
+
+def test_where_contacts_are_told_everybody_was_contacted_within_the_horizon_or_not():
+    who = ["ann", "bob", "cyd"]
+    contacts = pl.LazyFrame({"customer_id": ["ann", "bob", "cyd", "eve"], "day": [day(30), day(31), day(0), day(1)]})
+    rows = [(name, "new", "high", "save_now", "call", name == "bob", name != "bob") for name in who]
+    found = settle(scores([(name, 0.5) for name in who]).lazy(), delivered(*rows), days(*PAST), 30, contacts).collect()
+    assert found["contacted"].to_list() == [True, False, False]
+    assert found["arm"].to_list() == ["treated", "control", "treated"]
 
 
 def test_customers_who_were_not_scored_are_not_settled():
@@ -119,6 +133,9 @@ def outcomes(count=200):
         outcome_spend=pl.lit(0.0),
         is_control=pl.lit(value=False),
         deliver=pl.lit(value=True),
+        action_cost=pl.lit(0.0),
+        contacted=pl.lit(None, pl.Boolean),
+        **dict.fromkeys(("experiment_id", "arm"), pl.lit(None, pl.String)),
         **dict.fromkeys(("risk_tier", "segment", "action"), pl.lit("none")),
     ).select(SettledOutcome.column_names())
 

@@ -60,3 +60,22 @@ def test_customers_churn_as_often_as_the_truth_says():
 def test_who_is_lost_sooner_buys_less():
     soon, late = (orders(simulator.customers(500, seed=6, lost_after_days=days)).height for days in (20, 2000))
     assert soon < late
+
+
+def test_a_season_moves_purchases_to_its_peak_and_churn_with_them():
+    shop = simulator.customers(20_000, seed=5, lost_after_days=2000).with_columns(joins=pl.lit(0.0))
+    bought = simulator.transactions(shop, first_day=FIRST, days=365, seed=1, amplitude=0.5)
+    months = bought["timestamp"].dt.month()
+    assert months.filter(months == 12).len() > 1.5 * months.filter(months == 6).len()
+    night = date(2025, 5, 31)
+    told = [simulator.true_churn(shop, 30, night=night, amplitude=amplitude) for amplitude in (0.5, 0.0)]
+    assert_frame_equal(told[1], simulator.true_churn(shop, 30))
+    summer, steady = (float(each.to_series(1).to_numpy().mean()) for each in told)
+    assert summer > steady
+    within = bought.filter(pl.col("timestamp").dt.date().is_between(night, night + timedelta(days=30), closed="right"))
+    before = bought.filter(pl.col("timestamp").dt.date() <= night)
+    # Among those whose lifetime is long, hardly anybody was lost before the night.
+    silent = 1 - within["customer_id"].n_unique() / before["customer_id"].n_unique()
+    assert silent == pytest.approx(summer, abs=0.05)
+    with pytest.raises(ValueError, match="amplitude is"):
+        simulator.transactions(shop, first_day=FIRST, days=30, seed=1, amplitude=1.5)

@@ -233,6 +233,15 @@ def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
     )
     figures = late.table("live_performance", LATE).filter(pl.col("figure") == "auroc")
     assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
+    table = late.table("at_risk_segments", EARLY)
+    uplift = late.table("retention_uplift", LATE)
+    whole = uplift.filter(action="all").row(0, named=True)
+    assert whole["treated"] == table.filter("deliver").height
+    assert whole["control"] == table.filter(pl.col("suppressed_reason") == "control").height
+    cell = uplift.filter(pl.col("segment") != "all").sort("control").row(-1, named=True)
+    alone = settled.filter(pl.col("arm") == "control", action=cell["action"], segment=cell["segment"])
+    assert alone.height == cell["control"]
+    assert 1 - alone["churned"].to_numpy().mean() == pytest.approx(cell["retained_control"])
 
 
 RECORDS = """
@@ -242,6 +251,7 @@ path = "tickets"
 customer_id = "Client"
 timestamp = "Opened"
 category = "Kind"
+role = "contacts"
 [consent]
 path = "consents"
 customer_id = "Client"
@@ -285,6 +295,9 @@ def test_an_optional_input_becomes_features_from_its_own_time_on(recorded, sales
         pl.col("Client").is_in(features["customer_id"].implode()),
     )
     assert features["input_tickets_count_90d"].sum() == recent.height
+    settled = recorded.table("settled_outcomes", LATE)
+    reached = known.filter(pl.col("Opened").dt.date().is_between(EARLY, EARLY + timedelta(days=30), closed="right"))
+    assert set(settled.filter("contacted")["customer_id"]) == set(reached["Client"]) & set(settled["customer_id"])
 
 
 def test_a_channel_is_recommended_only_to_those_who_agreed_to_it(recorded):
@@ -370,6 +383,10 @@ def test_the_report_tells_a_manager_whom_to_call_and_how_right_the_last_night_wa
     top = late.table("at_risk_segments", LATE).filter("deliver").sort("expected_profit", descending=True)
     assert top["customer_id"][0] in text
     assert "How right we were" in text
+    whole = late.table("retention_uplift", LATE).filter(action="all").row(0, named=True)
+    assert (
+        f"Of {whole['treated']:,} customers whom we set out to contact {whole['retained_treated']:.1%} stayed" in text
+    )
 
 
 def test_training_can_be_asked_for_and_settlement_run_alone(tmp_path, late):
