@@ -1,8 +1,8 @@
 """What else a skilled person would try on the same customers: other boosters, and features made by a machine.
 
-Install them into an environment of their own: ``uv venv peers; uv pip install --python peers -e . --group peers``. Each
-gets the same ripe nights, weights and order of time as the project's own trees: growing stops, and settings are
-compared, on a later night and other customers, and what was found is learned once more from all nights.
+Install them into an environment of their own: ``uv venv --seed peers; uv pip install --python peers -e . --group
+peers``. Each gets the same ripe nights, weights and order of time as the project's own trees: growing stops, and
+settings are compared, on a later night and other customers, and what was found is learned once more from all nights.
 """
 
 import warnings
