@@ -20,6 +20,7 @@ from models.backtest import backtest_night, figures, overall, planned
 from models.challenge import Question
 from models.consent import ConsentRule, profiled
 from models.settlement import SERVED
+from models.terms import customer_terms
 
 
 class BacktestConfig(dg.Config):
@@ -57,12 +58,13 @@ def backtest_nights(
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
     # A past night is replayed today: whoever has objected since is not profiled by it.
     consents = lake.scan("customer_consents", lake.nights("customer_consents"))
-    days, items, facts = (
+    days, items, facts, lines = (
         profiled(lake.scan(table, lake.nights(table)), consents, consent_rule, ran[-1]) for table in TABLES
     )
+    terms = None if question.churn.grace is None else customer_terms(lines)
     bought = days.filter(pl.col("orders") > 0)
     first_day, last_day = bought.select(first=pl.col("day").min(), last=pl.col("day").max()).collect().row(0)
-    first, horizon = as_night(config.first), question.churn.horizon_days
+    first, horizon = as_night(config.first), question.churn.ripe_days
     if first_day is None or first < first_day:
         raise ValueError(f"Nobody had bought by night {first}: the first purchase is on {first_day}. Begin later.")
     nights = planned(first, as_night(config.last), config.step_days, known_until=last_day, horizon_days=horizon)
@@ -72,13 +74,14 @@ def backtest_nights(
     told: dict[date, dict[str, Any]] = {}
     champion: date | None = None
     spent: list[float] = []
-    digests = evidence([days, items, facts], [night + timedelta(days=horizon) for night in nights])
+    known = [table for table in (days, items, facts, terms) if table is not None]
+    digests = evidence(known, [night + timedelta(days=horizon) for night in nights])
     for place, (night, digest) in enumerate(zip(nights, digests, strict=True), 1):
         noted, begun = stored.facts(night, digest), time.perf_counter()
         if noted is None:
             serving = None if champion is None else stored.champion(champion)
             until = pl.col("day") <= night + timedelta(days=horizon)
-            done = backtest_night(days.filter(until), night, question, serving, items=items, facts=facts)
+            done = backtest_night(days.filter(until), night, question, serving, items=items, facts=facts, terms=terms)
             since = night if done.appointed or champion is None else champion
             noted = {"evidence": digest, "champion_since": f"{since}", "verdict": done.verdict.sentence}
             noted |= {"passed": done.verdict.passed, "serves": _who(done.verdict.serves, stored, champion)}

@@ -20,6 +20,7 @@ COLOURS = {
     "champion": "#c8431b",
     "committee": "#1f6fc4",
     "mbg_nbd": "#1b8a5a",
+    "renewal_rate": "#0f8f94",
     "logistic_rfm": "#8f5bb5",
     "frequency": "#b87a00",
     "recency": "#7a7f87",

@@ -41,7 +41,7 @@ def model_drift(
         night=night,
         model_version=version,
         trained_as_of=churn_model["trained_as_of"].item(),
-        horizon_days=churn.horizon_days,
+        horizon_days=churn.ripe_days,
         limits=drift_limits,
     )
     if why := stale(found):

@@ -21,7 +21,7 @@ from polars import selectors as cs
 
 from assets.postgresql import without_password
 from assets.stored_scorer import LOADER, copy_code, save
-from models.scorer import MODELS, Scorer
+from models.scorer import Scorer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -128,7 +128,7 @@ class ExperimentStore:
                 data_path=f"{save(scorer, Path(folder, 'scorer'))}",
                 code_paths=copy_code(Path(folder, "code")),
                 mlflow_model=described,
-                signature=ModelSignature(_doubles(scorer.features), _doubles(("churn_probability", *MODELS))),
+                signature=ModelSignature(_doubles(scorer.features), _doubles(("churn_probability", *scorer.models))),
                 pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
             )
             self.client.log_model_artifacts(model_id, f"{folder}/model")

@@ -9,9 +9,10 @@ from models.customer_days import customer_days as sums_per_day
 from models.customer_items import customer_items as lines_per_item
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe, features
+from models.terms import customer_terms
 
-TABLES = ("customer_days", "customer_items", "customer_facts")
-"""What features are made from: everything that had arrived by the end of the night."""
+TABLES = ("customer_days", "customer_items", "customer_facts", "transactions")
+"""What features are made from: all that had arrived by the end of the night; of transactions, contracts alone."""
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
@@ -41,12 +42,13 @@ def customer_features(
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
     customer_consents: pl.LazyFrame,
+    transactions: pl.LazyFrame,
 ) -> pl.LazyFrame:
-    """One row per active customer of the night who may be profiled."""
+    """One row per active customer of the night, or per one whose contract is about to end, who may be profiled."""
     night = as_night(context.partition_key)
-    days, items, facts = (
+    days, items, facts, lines = (
         profiled(table, customer_consents, consent_rule, night)
-        for table in (customer_days, customer_items, customer_facts)
+        for table in (customer_days, customer_items, customer_facts, transactions)
     )
     return features(
         days,
@@ -56,4 +58,6 @@ def customer_features(
         horizon_days=churn.horizon_days,
         items=items,
         facts=facts,
+        terms=customer_terms(lines),
+        grace_days=churn.grace,
     )

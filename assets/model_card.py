@@ -106,7 +106,7 @@ def model_card(record: TrainingRecord) -> str:
             "",
             f"## Judged on {record.judged_night}",
             "",
-            f"{judged.get('customers', 0):,.0f} active customers, of whom {judged.get('churn_rate', 0):.1%} left. "
+            f"{judged.get('customers', 0):,.0f} customers, of whom {judged.get('churn_rate', 0):.1%} left. "
             "Fitting, stopping, tuning and calibration had not seen this night. In brackets the bootstrap interval.",
             "",
             "| | " + " | ".join(_COLUMNS.values()) + " |",
@@ -131,7 +131,7 @@ def model_card(record: TrainingRecord) -> str:
             "",
             "## Limits",
             "",
-            "- It describes customers who were active as of the night. Whoever was lost before is not scored.",
+            "- It describes the customers of the definition as of the night. Whoever was lost before is not scored.",
             "- It has seen the past alone: after a change of prices, range or market its numbers are too sure.",
             "- Reasons explain the score. They are no proof of a cause, and a high risk is no proof that a call helps.",
             "- The score is for retention offers. It must not decide on contracts, dunning or prices.",

@@ -10,7 +10,8 @@ import polars as pl
 
 from assets.settled_night import SettledNight, against_rules, how_right
 from assets.uplift_report import what_actions_did
-from assets.wording import UNKNOWN, Section, long_date, words
+from assets.wording import UNKNOWN, Section, asked_about, leaving, long_date, words
+from models.definition import ChurnDefinition
 from models.power import Power
 from models.segments import PURPOSES
 from models.summary import summary
@@ -27,7 +28,7 @@ class NightReport:
 
     Attributes:
         night: As-of date.
-        horizon_days: Days within which a customer who leaves makes no purchase.
+        churn: What leaving means, and who is asked about.
         active_customers: How many were scored.
         at_risk: The rows of ``at_risk_segments``.
         model: What scored, as a sentence.
@@ -41,7 +42,7 @@ class NightReport:
     """
 
     night: date
-    horizon_days: int
+    churn: ChurnDefinition
     active_customers: int
     at_risk: pl.DataFrame
     model: str
@@ -87,18 +88,18 @@ def lead(report: NightReport) -> str:
     stake = night["value_at_risk"]
     money = "" if stake is None else f" {report.money(stake)} of expected margin is at stake."
     return (
-        f"{night['at_risk']:,} of {night['active']:,} active customers are at risk of making no purchase in the next "
-        f"{report.horizon_days} days.{money}"
+        f"{night['at_risk']:,} of {night['active']:,} {asked_about(report.churn)} are at risk of "
+        f"{leaving(report.churn)}.{money}"
     )
 
 
 def cards(report: NightReport) -> list[tuple[str, str]]:
     """The figures of the night: the number and what it counts."""
     night = report.totals
-    stake = night["value_at_risk"]
+    stake, those = night["value_at_risk"], "the active" if report.churn.grace is None else "these"
     return [
-        (f"{night['active']:,}", "active customers"),
-        (f"{night['at_risk']:,}", f"at risk, {night['at_risk'] / max(night['active'], 1):.0%} of the active"),
+        (f"{night['active']:,}", asked_about(report.churn)),
+        (f"{night['at_risk']:,}", f"at risk, {night['at_risk'] / max(night['active'], 1):.0%} of {those}"),
         *([] if stake is None else [(report.money(stake), "value at risk")]),
         (f"{night['delivered']:,}", "to contact"),
         (f"{night['entered']:,} new", f"{night['left']:,} no longer at risk"),

@@ -71,19 +71,19 @@ def retention_report(
     delivered = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past <= night])
     report = NightReport(
         night=night,
-        horizon_days=churn.horizon_days,
+        churn=churn,
         active_customers=lake.scan("churn_scores", [night]).select(pl.len()).collect().item(),
         at_risk=at_risk_segments,
         model=f"Version {model['model_version']}, trained as of {model['trained_as_of']}; {model['serves']} serves.",
         gate=model["verdict"],
-        settled=newest_settled(settled_outcomes, live_performance, churn.horizon_days),
+        settled=newest_settled(settled_outcomes, live_performance, churn),
         uplift=retention_uplift.filter(pl.col("experiment_id") == experiment.experiment_id),
         power=power(
             delivered,
             {action.name: action.save_rate for action in policy.actions},
             experiment_id=experiment.experiment_id,
             night=night,
-            horizon_days=churn.horizon_days,
+            horizon_days=churn.ripe_days,
         ),
         warnings=warnings_of(delivery_notes, columns, model_drift),
         places={
@@ -113,7 +113,7 @@ def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFra
     return said
 
 
-def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, horizon_days: int) -> SettledNight | None:
+def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, churn: ChurnDefinition) -> SettledNight | None:
     """The newest settled night with its tiers and figures; None before one is ripe."""
     if figures.is_empty():
         return None
@@ -130,4 +130,4 @@ def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, horizon_days: 
     metrics: dict[str, dict[str, float]] = {}
     for scorer, figure, value in figures.filter(pl.col("night") == night).select("scorer", "figure", "value").rows():
         metrics.setdefault(scorer, {})[figure] = value
-    return SettledNight(night, night + timedelta(days=horizon_days), tiers.collect(), metrics)
+    return SettledNight(night, night + timedelta(days=churn.ripe_days), tiers.collect(), metrics, churn)

@@ -1,14 +1,15 @@
 """How right an earlier night was: what we expected, what happened, and whether a simple rule had done as well."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from assets.wording import NAMES, UNKNOWN, Section, long_date
-from models.baselines import BASELINES
+from models.baselines import RIVALS
+from models.definition import ChurnDefinition
 from models.settlement import SERVED
 from models.tiers import TIERS
 
@@ -26,12 +27,14 @@ class SettledNight:
         tiers: One row per ``risk_tier`` (``none``: not warned of): ``customers``, ``churn_probability`` (their mean)
             and ``churn_rate``.
         metrics: Per scorer (``champion`` and the baselines) the figures of `models.evaluation.evaluate`.
+        churn: What leaving meant.
     """
 
     night: date
     until: date
     tiers: pl.DataFrame
     metrics: Mapping[str, Mapping[str, float]]
+    churn: ChurnDefinition = field(default_factory=ChurnDefinition)
 
 
 def how_right(settled: SettledNight) -> Section:
@@ -41,9 +44,14 @@ def how_right(settled: SettledNight) -> Section:
     left, expected = tiers.select(
         pl.col("churn_rate", "churn_probability").dot(pl.col("customers").cast(pl.Float64)) / customers
     ).row(0)
+    who, did = f"active on {long_date(settled.night)}", "made no purchase until"
+    if settled.churn.grace is not None:
+        last = settled.night + timedelta(days=settled.churn.horizon_days)
+        who = f"of {long_date(settled.night)} whose contract was to end by {long_date(last)}"
+        did = f"did not renew it within {settled.churn.grace_days} days of its end, known on"
     sentences = [
-        f"Of {customers:,} customers active on {long_date(settled.night)}, {left:.1%} made no purchase until "
-        f"{long_date(settled.until)}; {expected:.1%} were expected to."
+        f"Of {customers:,} customers {who}, {left:.1%} {did} {long_date(settled.until)}; {expected:.1%} were expected "
+        "to."
     ]
     rows = tiers.select("risk_tier", "customers", "churn_probability", "churn_rate").rows()
     sentences += [
@@ -73,7 +81,7 @@ def against_rules(settled: SettledNight) -> Section:
         for name, each in ranked
     ]
     header = ("scorer", "right order (AUROC)", "log loss", "calibration error")
-    sentences = _verdict(settled.metrics[SERVED], [(name, each) for name, each in ranked if name in BASELINES])
+    sentences = _verdict(settled.metrics[SERVED], [(name, each) for name, each in ranked if name in RIVALS])
 
     def picture() -> "Figure":
         from assets.figures import settled_comparison

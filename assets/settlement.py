@@ -12,13 +12,17 @@ from models.definition import ChurnDefinition
 from models.enrolment import first_enrolments
 from models.ranking import EvaluationRecipe
 from models.settlement import performance, ripe, settle
+from models.terms import customer_terms
 from models.uplift import retention_uplift as uplift_of
 from models.value import ValueRule
 
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in ("customer_days", "customer_facts")},
+    ins={
+        name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT)
+        for name in ("customer_days", "customer_facts", "transactions")
+    },
     deps=[
         dg.AssetDep(table, partition_mapping=BEFORE_TONIGHT)
         for table in ("churn_scores", "at_risk_segments", "settled_outcomes")
@@ -33,15 +37,16 @@ def settled_outcomes(
     contacts: dg.ResourceParam[tuple[str, ...]],
     customer_days: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
+    transactions: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """What became of the active customers of every night that is ripe and was not settled before."""
     night = as_night(context.partition_key)
     earlier = lake.scan("settled_outcomes", [past for past in lake.nights("settled_outcomes") if past < night])
     settled = earlier.select(pl.col("night").unique()).collect()["night"].to_list()
-    nights = ripe(lake.nights("churn_scores"), settled, night=night, horizon_days=churn.horizon_days)
+    nights = ripe(lake.nights("churn_scores"), settled, night=night, horizon_days=churn.ripe_days)
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
     made = customer_facts.filter(pl.col("input").is_in(contacts)) if contacts else None
-    return settle(scores, delivered, customer_days, churn.horizon_days, made)
+    return settle(scores, delivered, customer_days, churn, made, customer_terms(transactions))
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="settlement", kinds={"mlflow"})

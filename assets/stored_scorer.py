@@ -21,6 +21,7 @@ _CODE = (
     "models.logistic_rule",
     "models.mbg_nbd",
     "models.ranking",
+    "models.renewal_rule",
     "models.scorer",
 )
 

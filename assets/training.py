@@ -18,12 +18,14 @@ from assets.lake import Lake
 from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking, Version
+from assets.wording import definition_of
 from models.challenge import Challenge, Question, challenge, is_due
 from models.consent import ConsentRule, profiled
 from models.drift import DriftLimits, profile
 from models.evaluation import calibration_table, gain_table, threshold_table
 from models.settlement import SERVED
 from models.slices import by_slice
+from models.terms import customer_terms
 
 _EXPLAINED = 2000
 """Customers of the judged night whose contributions are averaged in the picture."""
@@ -60,6 +62,7 @@ def churn_model(
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
     customer_consents: pl.LazyFrame,
+    transactions: pl.LazyFrame,
 ) -> pl.DataFrame:
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
     night, auto = as_night(context.partition_key), config.due == "auto"
@@ -72,11 +75,11 @@ def churn_model(
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
-    days, items, facts = (
+    days, items, facts, lines = (
         profiled(table, customer_consents, consent_rule, night)
-        for table in (customer_days, customer_items, customer_facts)
+        for table in (customer_days, customer_items, customer_facts, transactions)
     )
-    outcome = challenge(days, night, question, rival, items=items, facts=facts)
+    outcome = challenge(days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines))
     tonight = lake.scan("customer_features", [night]).collect()
     record = record_of(outcome, night, question, tonight, run_id=context.run.run_id)
     tracking.record_training(replace(record, settings=settings_text))
@@ -132,10 +135,7 @@ def record_of(
         night=night,
         judged_night=outcome.judged_night,
         learned_from=outcome.serving.nights,
-        definition=(
-            f"A customer with a purchase in the last {churn.active_days} days churns by making none in the next "
-            f"{churn.horizon_days}."
-        ),
+        definition=definition_of(churn),
         serving=outcome.serving,
         judged=outcome.judged,
         metrics=outcome.metrics,

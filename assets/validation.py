@@ -153,7 +153,11 @@ def check_customer_features(
         docs,
         table=table,
         frame=lake.scan(table, [night]),
-        expectations=feature_expectations(active_days=churn.active_days, previous_rows=previous),
+        expectations=feature_expectations(
+            active_days=churn.active_days,
+            previous_rows=previous,
+            ends_within=None if churn.grace is None else churn.horizon_days,
+        ),
         checks=FEATURE_CHECKS,
     )
 

@@ -12,14 +12,14 @@ from models.challenge import Question, challenge
 from models.evaluation import compare, evaluate
 from models.features import features
 from models.gate import Verdict
-from models.labels import labels
+from models.labels import happened
 from models.ranking import EvaluationRecipe, Vector, log_loss
-from models.scorer import MODELS, Scorer
+from models.scorer import SCORERS, Scorer
 from models.settlement import SERVED
 
 FIGURES = ("auroc", "log_loss", "ece", "lift", "profit")
 """What is followed over time; lift is that of the share `evaluation.top`."""
-CHALLENGER = MODELS[0]
+CHALLENGER = SCORERS[0]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class BacktestNight:
     """A night of the backtest.
 
     Attributes:
-        outcomes: customer_id, churned, `champion` (what would have served) and `MODELS` as trained as of the night;
+        outcomes: customer_id, churned, `champion` (what would have served) and its models as trained as of the night;
             one row per active customer, a column null where the data did not support it.
         judged: The challenger as it was judged, for the next night's gate.
         serving: The same as it would serve.
@@ -53,6 +53,7 @@ def backtest_night(
     *,
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
+    terms: pl.LazyFrame | None = None,
 ) -> BacktestNight:
     """Train, judge and score as of a past night with what was known by its end, then look what happened.
 
@@ -63,28 +64,32 @@ def backtest_night(
         champion: Who serves so far, as judged and as serving; None if nobody does.
         items: `customer_items`, as far as `days`.
         facts: `customer_facts`, as far as `days`.
+        terms: `models.terms.customer_terms`, as far as `days`; read where churn is by contract.
 
     Raises:
         ValueError: Nobody was active on the night.
     """
     by_now = pl.col("day") <= night
     known = days.filter(by_now)
-    items, facts = (None if table is None else table.filter(by_now) for table in (items, facts))
-    outcome = challenge(known, night, question, None if champion is None else champion[0], items=items, facts=facts)
-    horizon = question.churn.horizon_days
+    items, facts, sold = (None if table is None else table.filter(by_now) for table in (items, facts, terms))
+    judged, churn = None if champion is None else champion[0], question.churn
+    outcome = challenge(known, night, question, judged, items=items, facts=facts, terms=sold)
     customers = features(
         known,
         [night],
-        active_days=question.churn.active_days,
+        active_days=churn.active_days,
         recipe=question.features,
-        horizon_days=horizon,
+        horizon_days=churn.horizon_days,
         items=items,
         facts=facts,
+        terms=sold,
+        grace_days=churn.grace,
     ).collect()
     if customers.is_empty():
-        raise ValueError(f"nobody was active on night {night}: begin the backtest later")
+        nobody = "nobody was active" if churn.grace is None else "no contract was about to end"
+        raise ValueError(f"{nobody} on night {night}: begin the backtest later")
     serves = champion[1] if champion is not None and outcome.verdict.serves == SERVED else outcome.serving
-    said = outcome.serving.predict(customers).select(MODELS)
+    said = outcome.serving.predict(customers).select(outcome.serving.models)
     rows = pl.concat(
         [
             customers.select("night", "customer_id"),
@@ -93,16 +98,20 @@ def backtest_night(
         ],
         how="horizontal",
     )
-    happened = labels(days, [night], horizon).select("night", "customer_id", "churned").collect()
-    settled = rows.join(happened, on=["night", "customer_id"], how="left").sort("customer_id")
+    now_known = happened(days, [night], churn, terms).select("night", "customer_id", "churned").collect()
+    settled = rows.join(now_known, on=["night", "customer_id"], how="left").sort("customer_id")
     return BacktestNight(
-        settled.select("customer_id", "churned", SERVED, *MODELS), outcome.judged, outcome.serving, outcome.verdict
+        settled.select("customer_id", "churned", SERVED, *outcome.serving.models),
+        outcome.judged,
+        outcome.serving,
+        outcome.verdict,
     )
 
 
 def scorers(outcomes: pl.DataFrame) -> dict[str, Vector]:
     """The probabilities of each scorer that has them for everybody, what served first."""
-    return {name: outcomes[name].to_numpy() for name in (SERVED, *MODELS) if outcomes[name].null_count() == 0}
+    present = [name for name in (SERVED, *SCORERS) if name in outcomes.columns]
+    return {name: outcomes[name].to_numpy() for name in present if outcomes[name].null_count() == 0}
 
 
 def figures(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> list[dict[str, object]]:
@@ -137,8 +146,8 @@ def figures(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> list[dict[str, 
 
 def rivals(scorer: str, said: Mapping[str, object]) -> list[str]:
     """Whom a scorer is compared with: what served with all others, the night's own model with the rules."""
-    place = [SERVED, *MODELS].index(scorer)
-    return [name for name in MODELS[place:] if name in said] if place < 2 else []
+    place = [SERVED, *SCORERS].index(scorer)
+    return [name for name in SCORERS[place:] if name in said] if place < 2 else []
 
 
 def overall(nights: Mapping[date, pl.DataFrame], recipe: EvaluationRecipe) -> pl.DataFrame:
@@ -158,7 +167,7 @@ def overall(nights: Mapping[date, pl.DataFrame], recipe: EvaluationRecipe) -> pl
     rows = [
         (scorer, rival, *_clustered([each for each in nights.values() if each.height], scorer, rival, recipe))
         for scorer in (SERVED, CHALLENGER)
-        for rival in rivals(scorer, dict.fromkeys(MODELS))
+        for rival in rivals(scorer, dict.fromkeys(SCORERS))
     ]
     names = {"scorer": pl.String, "rival": pl.String, "nights": pl.Int64, "value": pl.Float64, "low": pl.Float64}
     return pl.DataFrame(rows, schema=names | {"high": pl.Float64}, orient="row").filter(pl.col("nights") > 0)

@@ -13,6 +13,7 @@ from scipy.special import logit
 from models.logistic_rule import LogisticRule
 from models.mbg_nbd import MbgNbd, fit_mbg_nbd
 from models.ranking import Vector
+from models.renewal_rule import RenewalRule
 
 BASELINES = {
     "recency": ("recency_days",),
@@ -20,7 +21,7 @@ BASELINES = {
     "logistic_rfm": ("recency_days", "purchase_days", "spend", "tenure_days"),
     "mbg_nbd": ("recency_days", "purchase_days", "tenure_days"),
 }
-"""Each baseline and the features that it reads; `spend` is left out where there is none."""
+"""Each baseline of inactivity and the features that it reads; `spend` is left out where there is none."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +97,24 @@ class MbgNbdRule:
         return np.asarray(logit(np.clip(silent, 1e-6, 1 - 1e-6)))
 
 
-Rule: TypeAlias = LogisticRule | MbgNbdRule
+Rule: TypeAlias = LogisticRule | MbgNbdRule | RenewalRule
+History: TypeAlias = type[MbgNbdRule] | type[RenewalRule]
+"""A rule that needs no outcome of a night: what serves when nothing else can, and the third member of the committee."""
+
+RULES: dict[str, History] = {"mbg_nbd": MbgNbdRule, "renewal_rate": RenewalRule}
+"""The rules from histories by name: of purchases where churn is inactivity, of terms where contracts end."""
+
+HISTORY = {"inactivity": "mbg_nbd", "contract": "renewal_rate"}
+"""By definition of churn the one of `RULES` that it has."""
+
+RIVALS = tuple(dict.fromkeys((*BASELINES, *RULES)))
+"""Every rule that there is."""
 
 
 def fit_baselines(
-    examples: pl.DataFrame, histories: pl.DataFrame, *, as_of: date, horizon_days: int
+    examples: pl.DataFrame, histories: pl.DataFrame, *, as_of: date, horizon_days: int, history: str = "mbg_nbd"
 ) -> dict[str, Rule]:
-    """Every baseline that the data supports, by name: without both outcomes among the examples only `mbg_nbd`.
+    """Every baseline that the data supports, by name: without both outcomes among the examples only `history`.
 
     Raises:
         ValueError: nobody has a history, or somebody's goes beyond the night.
@@ -111,13 +123,13 @@ def fit_baselines(
     if examples["churned"].drop_nulls().n_unique() == 2:
         for name in ("recency", "frequency", "logistic_rfm"):
             rules[name] = LogisticRule.fit(examples, tuple(i for i in BASELINES[name] if i in examples.columns))
-    rules["mbg_nbd"] = MbgNbdRule.fit(histories, as_of=as_of, horizon_days=horizon_days)
+    rules[history] = RULES[history].fit(histories, as_of=as_of, horizon_days=horizon_days)
     return rules
 
 
 def restore_baselines(described: Mapping[str, dict[str, Any]]) -> dict[str, Rule]:
     """The rules whose `describe` was stored, by name."""
-    return {name: (MbgNbdRule if name == "mbg_nbd" else LogisticRule).restore(rule) for name, rule in described.items()}
+    return {name: RULES.get(name, LogisticRule).restore(rule) for name, rule in described.items()}
 
 
 def _inputs(frame: pl.DataFrame) -> list[Vector]:

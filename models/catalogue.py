@@ -7,7 +7,12 @@ from typing import Any, ClassVar
 import polars as pl
 
 from models.facts import Told
-from models.formulas import FAMILIES, Scope
+from models.formulas import FAMILIES as OF_PURCHASES
+from models.formulas import Scope
+from models.term_formulas import terms
+
+FAMILIES = OF_PURCHASES | {"terms": terms}
+"""All families; features stand in this order."""
 
 UNPROVEN = ("first_purchase", "products", "weekdays")
 """Families that did not lower the log loss out of time on real shops."""
@@ -68,15 +73,21 @@ class Feature:
         return set(self.value.meta.root_names())
 
 
-def catalogue(recipe: FeatureRecipe, horizon_days: int | None = None, inputs: tuple[Told, ...] = ()) -> list[Feature]:
+def catalogue(
+    recipe: FeatureRecipe,
+    horizon_days: int | None = None,
+    inputs: tuple[Told, ...] = (),
+    grace_days: int | None = None,
+) -> list[Feature]:
     """The features of a recipe, in the order of their columns.
 
     Args:
         recipe: Families, windows, lookback.
         horizon_days: Length of the outcome window; without it the features that need one are left out.
         inputs: Optional inputs of which something is on record.
+        grace_days: Days of grace after a contract; None where churn is inactivity.
     """
-    scope = Scope(recipe.windows, recipe.lookback_days, horizon_days, inputs)
+    scope = Scope(recipe.windows, recipe.lookback_days, horizon_days, inputs, grace_days)
     return [
         Feature(name, family, meaning, value)
         for family, formulas in FAMILIES.items()
@@ -85,9 +96,15 @@ def catalogue(recipe: FeatureRecipe, horizon_days: int | None = None, inputs: tu
     ]
 
 
-def meanings(recipe: FeatureRecipe | None = None, horizon_days: int | None = 90) -> dict[str, str]:
+def meanings(
+    recipe: FeatureRecipe | None = None,
+    horizon_days: int | None = 90,
+    inputs: tuple[Told, ...] = (),
+    grace_days: int | None = None,
+) -> dict[str, str]:
     """What each feature means, in plain words with its unit."""
-    return {feature.name: feature.meaning for feature in catalogue(recipe or FeatureRecipe(), horizon_days)}
+    features = catalogue(recipe or FeatureRecipe(), horizon_days, inputs, grace_days)
+    return {feature.name: feature.meaning for feature in features}
 
 
 def direction(feature: str) -> int:

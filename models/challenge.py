@@ -8,17 +8,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from models.baselines import HISTORY
 from models.definition import ChurnDefinition
 from models.evaluation import compare, evaluate
 from models.features import FeatureRecipe, features
 from models.gate import GateRecipe, Verdict, gate
-from models.labels import labels
-from models.learning import MODELS, TrainingRecipe, fit, training_nights, tuned
+from models.labels import contracts, happened
+from models.learning import TrainingRecipe, fit, training_nights, tuned
 from models.population import histories
 from models.ranking import EvaluationRecipe, Vector
 from models.scorer import Scorer
 from models.settlement import SERVED
 from models.sufficiency import refusal
+from models.terms import Terms
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ def challenge(
     *,
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
+    terms: pl.LazyFrame | None = None,
 ) -> Challenge:
     """Train as of the newest ripe night, judge on it, then train as of tonight.
 
@@ -100,8 +103,9 @@ def challenge(
         champion: The judged scorer of whoever serves; None if nobody does.
         items: ``customer_items`` as known on the night.
         facts: ``customer_facts`` as known on the night.
+        terms: `models.terms.customer_terms` as known on the night; read where churn is by contract.
     """
-    churn, horizon = question.churn, question.churn.horizon_days
+    churn, horizon = question.churn, question.churn.ripe_days
     newest = night - timedelta(days=horizon)
     bought = days.filter(pl.col("orders") > 0, pl.col("day") <= night)
     first = bought.select(pl.col("day").min()).collect().item() or night
@@ -115,11 +119,13 @@ def challenge(
         nights,
         active_days=churn.active_days,
         recipe=question.features,
-        horizon_days=horizon,
+        horizon_days=churn.horizon_days,
         items=items,
         facts=facts,
+        terms=terms,
+        grace_days=churn.grace,
     )
-    outcomes = labels(days, nights, horizon)
+    outcomes = happened(days, nights, churn, terms)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
 
     lacking = refusal(
@@ -138,10 +144,18 @@ def challenge(
 
     def trained(as_of: date) -> Scorer:
         now, earlier = (
-            histories(days, each, question.features.lookback_days).collect()
-            for each in (as_of, as_of - timedelta(days=horizon))
+            past(days, each, question, terms).collect() for each in (as_of, as_of - timedelta(days=horizon))
         )
-        return fit(seen(as_of), now, earlier, as_of=as_of, horizon_days=horizon, recipe=recipe, trees=lacking is None)
+        return fit(
+            seen(as_of),
+            now,
+            earlier,
+            as_of=as_of,
+            horizon_days=horizon,
+            recipe=recipe,
+            trees=lacking is None,
+            history=HISTORY[churn.definition],
+        )
 
     jury = examples.filter(pl.col("night") == newest)
     serving = trained(night)
@@ -152,7 +166,9 @@ def challenge(
         return Challenge(newest, serving, serving, jury, {}, {}, {}, nobody, examples, trials)
     judged = trained(newest)
     predictions = judged.predict(jury)
-    probabilities = {name: predictions[name].to_numpy() for name in MODELS if predictions[name].null_count() == 0}
+    probabilities = {
+        name: predictions[name].to_numpy() for name in judged.models if predictions[name].null_count() == 0
+    }
     if champion is not None:
         probabilities[SERVED] = champion.predict(jury)["churn_probability"].to_numpy()
     churned = jury["churned"].to_numpy()
@@ -167,3 +183,10 @@ def challenge(
     metrics = {name: evaluate(churned, each, question.evaluation) for name, each in probabilities.items()}
     winner = serving.serving(verdict.serves) if verdict.serves != SERVED else serving
     return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples, trials)
+
+
+def past(days: pl.LazyFrame, night: date, question: Question, terms: pl.LazyFrame | None) -> pl.LazyFrame:
+    """What the rule from histories is fitted to as of a night: purchases of everybody, or terms that ended."""
+    if question.churn.grace is None:
+        return histories(days, night, question.features.lookback_days)
+    return Terms.of(contracts(terms), question.churn.grace).ended(night, question.features.lookback_days).lazy()

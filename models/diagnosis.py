@@ -7,11 +7,12 @@ import polars as pl
 
 from models.definition import ChurnDefinition
 from models.judgement import Judgement, Verdict, graded
-from models.labels import labels
+from models.labels import contracts, labels
 from models.learning import TrainingRecipe, training_nights
 from models.plausibility import known, repeat, week
 from models.population import active
 from models.sufficiency import MOST_CHURN, needed_days, refusal
+from models.terms import expiring
 
 CUSTOMERS = 1_000
 OUTCOMES = 500
@@ -37,7 +38,13 @@ class Diagnosis:
     outcomes: bool
 
 
-def diagnose(days: pl.LazyFrame, as_of: date, churn: ChurnDefinition, training: TrainingRecipe) -> Diagnosis:
+def diagnose(
+    days: pl.LazyFrame,
+    as_of: date,
+    churn: ChurnDefinition,
+    training: TrainingRecipe,
+    terms: pl.LazyFrame | None = None,
+) -> Diagnosis:
     """Judge the purchases: whether a model can be learned from them, and whether they look like what they should be.
 
     The nights to learn from are those of a training as of `as_of`, so that its refusal is the same.
@@ -47,13 +54,15 @@ def diagnose(days: pl.LazyFrame, as_of: date, churn: ChurnDefinition, training: 
         as_of: The last day that is known.
         churn: What counts as churn.
         training: How would be learned.
+        terms: `models.terms.customer_terms`; read where churn is by contract.
     """
     bought = days.filter(pl.col("orders") > 0, pl.col("day") <= as_of).select("customer_id", "day", "orders").collect()
     first = bought.select(pl.col("day").min()).item()
-    horizon, span = churn.horizon_days, (as_of - first).days
+    horizon, span = churn.ripe_days, (as_of - first).days
     judge = as_of - timedelta(days=horizon)
     learned = training_nights(judge, horizon_days=horizon, first_day=first, recipe=training)
-    seen = _outcomes(days, [*learned, judge], churn) if judge > first else _outcomes(days, [first], churn).clear()
+    nights = [*learned, judge] if judge > first else []
+    seen = _outcomes(days, nights or [first], churn, terms).filter(bool(nights))
     examples, jury = seen.filter(pl.col("night") < judge), seen.filter(pl.col("night") == judge)
     refused = refusal(
         examples.filter(pl.col("night").is_in(learned)),
@@ -65,7 +74,7 @@ def diagnose(days: pl.LazyFrame, as_of: date, churn: ChurnDefinition, training: 
     judgements = (
         _span(span, horizon, training.min_history_days),
         _nights(len(learned), horizon),
-        _customers(jury.height, training.min_outcomes, churn.active_days),
+        _customers(jury.height, training.min_outcomes, churn),
         *(_people(examples, word, training.min_outcomes) for word in ("churned", "stayed")),
         _rate(seen),
         repeat(bought),
@@ -75,7 +84,11 @@ def diagnose(days: pl.LazyFrame, as_of: date, churn: ChurnDefinition, training: 
     return Diagnosis(judgements, refused, jury["churned"].n_unique() == 2)
 
 
-def _outcomes(days: pl.LazyFrame, nights: list[date], churn: ChurnDefinition) -> pl.DataFrame:
+def _outcomes(
+    days: pl.LazyFrame, nights: list[date], churn: ChurnDefinition, terms: pl.LazyFrame | None
+) -> pl.DataFrame:
+    if churn.grace is not None:
+        return expiring(contracts(terms), nights, horizon_days=churn.horizon_days, grace_days=churn.grace)
     asked = active(days, nights, churn.active_days)
     return asked.join(labels(days, nights, churn.horizon_days), on=["night", "customer_id"]).collect()
 
@@ -103,14 +116,17 @@ def _nights(count: int, horizon: int) -> Judgement:
     )
 
 
-def _customers(count: int, outcomes: int, active_days: int) -> Judgement:
+def _customers(count: int, outcomes: int, churn: ChurnDefinition) -> Judgement:
+    advice = f"raise churn.active_days ({churn.active_days}) if they buy more seldom than that."
+    if churn.grace is not None:
+        advice = f"raise churn.horizon_days ({churn.horizon_days}), so that more contracts end within it."
     return graded(
-        "active customers",
+        "active customers" if churn.grace is None else "contracts about to end",
         count,
         (2 * outcomes, max(CUSTOMERS, 2 * outcomes)),
         f"{count:,} on the newest ripe night",
         f"{max(CUSTOMERS, 2 * outcomes):,}; at least {2 * outcomes:,}",
-        f"Bring more customers, or raise churn.active_days ({active_days}) if they buy more seldom than that.",
+        f"Bring more customers, or {advice}",
     )
 
 

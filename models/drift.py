@@ -117,7 +117,7 @@ def drift(
         night: As-of date.
         model_version: Version that scores.
         trained_as_of: Night as of which it was trained.
-        horizon_days: Length of the outcome window.
+        horizon_days: Days until the outcome of a night is known.
         limits: What is too far.
 
     Returns:

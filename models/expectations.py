@@ -128,13 +128,19 @@ def mean_within(name: str, severity: Severity, sentence: str, column: str, bound
     return Expectation(name, severity, sentence, "ColumnMeanToBeBetween", arguments)
 
 
-def feature_expectations(*, active_days: int, previous_rows: int) -> list[Expectation]:
+def feature_expectations(*, active_days: int, previous_rows: int, ends_within: int | None = None) -> list[Expectation]:
     """What is expected of the features of a night.
 
     Args:
         active_days: A customer is active with a purchase in so many days.
         previous_rows: Active customers of the night before; 0 where there was none.
+        ends_within: Where churn is by contract, the days within which a contract ends for its customer to be asked
+            about; then many may end at once, so that a night is not compared with the one before.
     """
+    lately = within("recency_active", "ERROR", "Active means bought lately.", "recency_days", (0, active_days - 1))
+    if ends_within is not None:
+        ends = "Contracts that are asked about end within the horizon."
+        lately = within("expiry_ahead", "ERROR", ends, "days_to_expiry", (1, ends_within))
     known = [
         filled(f"{column}_known", "ERROR", f"Every active customer has {column}.", column)
         for column in ("customer_id", "recency_days", "tenure_days", "purchase_days")
@@ -142,11 +148,13 @@ def feature_expectations(*, active_days: int, previous_rows: int) -> list[Expect
     complete = [
         unique("customers_unique", "Every active customer stands once.", "customer_id"),
         *known,
-        within("recency_active", "ERROR", "Active means bought lately.", "recency_days", (0, active_days - 1)),
+        lately,
         within("purchases_positive", "ERROR", "Active means bought at all.", "purchase_days", (1, None)),
         within("tenure_possible", "ERROR", "Nobody is a customer from a day to come.", "tenure_days", (0, None)),
     ]
     half, sentence = max(1, previous_rows // 2), "Active customers do not vanish from one night to the next."
+    if ends_within is not None:
+        half, previous_rows, sentence = 1, 0, "Some contract ends within the horizon."
     grown = "Active customers do not double from one night to the next; they do when they get new keys."
     return [
         row_count("population_kept", "ERROR", sentence, half),

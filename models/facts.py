@@ -13,6 +13,7 @@ from models.history import Block
 from models.population import outcomes
 from models.priors import Prior
 from models.snapshot import Reach
+from models.terms import Terms
 
 Kind = Literal["events", "attributes"]
 
@@ -155,6 +156,7 @@ class Records:
         reach: How far a night looks.
         windows: Days over which events are counted.
         priors: Counted for the whole table, where the blocks are a part of it; keys (night, input, ``last``).
+        sold: Terms, where churn is by contract: what became of these is counted then.
     """
 
     rows: Mapping[str, pl.DataFrame]
@@ -163,6 +165,7 @@ class Records:
     reach: Reach
     windows: Sequence[int]
     priors: Mapping[tuple[date, str, str], Prior] | None
+    sold: Terms | None = None
 
     def tonight(self, night: date) -> pl.DataFrame:
         """One row per customer of whom something is on record, columns ``input@<name>@<figure>``."""
@@ -180,8 +183,8 @@ class Records:
         return found
 
     def prior(self, each: Told, night: date) -> Prior:
-        """How many customers came back within the horizon that ends with the night, by their text when it began."""
-        ripe = night - timedelta(days=self.reach.horizon_days)
+        """How many customers of the newest night whose outcome is known stayed, by their text then."""
+        ripe = night - timedelta(days=self.reach.horizon_days + (self.sold.grace_days if self.sold else 0))
         became = pl.concat(list(self._outcomes(night))).join(self._figures(each, ripe), on="customer_id")
         counts = (
             became.filter(pl.col("text").is_not_null())
@@ -197,6 +200,10 @@ class Records:
 
     def _outcomes(self, night: date) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(schema={"customer_id": pl.String, "returned": pl.Boolean})
+        if self.sold is not None:
+            ripe = night - timedelta(days=self.reach.horizon_days + self.sold.grace_days)
+            yield self.sold.outcomes(ripe, self.reach.horizon_days).select("customer_id", returned=~pl.col("churned"))
+            return
         for block in self.packed:
             who, _, _, back = outcomes(block, night, self.reach.active_days, self.reach.horizon_days)
             yield pl.DataFrame({"customer_id": block.customers.gather(who), "returned": np.asarray(back)})
@@ -211,10 +218,11 @@ def records(
     windows: Sequence[int],
     until: date,
     priors: Mapping[tuple[date, str, str], Prior] | None,
+    sold: Terms | None = None,
 ) -> Records:
     """Read the facts of some inputs, once for all nights; see :class:`Records`."""
     rows = {}
     if facts is not None and inputs:
         read = facts.filter(pl.col("day") <= until).sort("timestamp", "value", "text").collect()
         rows = {each.name: read.filter(pl.col("input") == each.name) for each in inputs}
-    return Records(rows, inputs, packed, reach, windows, priors)
+    return Records(rows, inputs, packed, reach, windows, priors, sold)

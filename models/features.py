@@ -14,11 +14,14 @@ from models.customer_items import TRAITS, carried
 from models.facts import records, told
 from models.formulas import YEAR
 from models.history import MEASURES, blocks, measured
+from models.labels import contracts
 from models.population import Returns, returns, with_population
 from models.priors import Prior
+from models.renewals import standing
 from models.rhythm import by_length
 from models.snapshot import Reach, snapshot
 from models.stock import stock
+from models.terms import Terms
 
 __all__ = ["FeatureRecipe", "feature_names", "features"]
 
@@ -38,8 +41,10 @@ def features(
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
     priors: Mapping[tuple[date, str, str], Prior] | None = None,
+    terms: pl.LazyFrame | None = None,
+    grace_days: int | None = None,
 ) -> pl.LazyFrame:
-    """Features of the active customers as of each night.
+    """Features of the active customers as of each night; of those whose contract ends, where churn is by contract.
 
     Calling it looks at the bounds of the measures; the rest is computed when the frame is collected,
     night by night and some customers at a time.
@@ -60,13 +65,17 @@ def features(
         facts: `customer_facts`, the rows of optional inputs; without them their features are left out.
         priors: `models.priors.prior` by night, trait and ``main`` or ``first``, and `Records.prior` by night, input
             and ``last``, counted when not given. Buckets of customers take those of the whole tables.
+        terms: `models.terms.customer_terms`; read under the definition ``contract`` alone. They are looked back on in
+            full, and always those of all customers.
+        grace_days: Days of grace after a contract; None where churn is inactivity.
 
     Returns:
         night, customer_id and Float32 columns (no NaN, no infinity; unknown is null), sorted by night
         and customer_id.
 
     Raises:
-        ValueError: When there is no night, or active_days reaches beyond the lookback.
+        ValueError: When there is no night, active_days reaches beyond the lookback, or, at collection, contracts are
+            asked about without their terms.
     """
     recipe = recipe or FeatureRecipe()
     if not nights:
@@ -80,7 +89,7 @@ def features(
         held = measured(days.filter(pl.col("day") > after, pl.col("day") <= until))
         held |= {} if items is None else carried(items.filter(pl.col("day") <= until))
     inputs = () if facts is None else told(facts.filter(pl.col("day") <= until))
-    chosen = [feature for feature in catalogue(recipe, horizon_days, inputs) if _computable(feature, held)]
+    chosen = [feature for feature in catalogue(recipe, horizon_days, inputs, grace_days) if _computable(feature, held)]
     reach = Reach(active_days, recipe.lookback_days, horizon)
 
     def night_by_night(
@@ -96,7 +105,8 @@ def features(
         beside = stock(items, packed, names, reach, nights=nights, priors=priors)
         asked = [each for each in inputs if any(name.startswith(f"input@{each.name}@") for name in names)]
         windows = recipe.windows[-3:]
-        ledger = records(facts, asked, packed, reach, windows=windows, until=until, priors=priors)
+        sold = None if grace_days is None else Terms.of(contracts(terms), grace_days)
+        ledger = records(facts, asked, packed, reach, windows=windows, until=until, priors=priors, sold=sold)
 
         def came_back(until: date) -> Returns:
             return context[until] if context is not None else returns(packed, until, active_days, horizon)
@@ -105,8 +115,9 @@ def features(
             now = came_back(night) if POPULATION & names else None
             year_ago = came_back(night - timedelta(days=YEAR - horizon)) if "season_share" in names else None
             shares, recorded = beside.shares(night), ledger.tonight(night)
+            contract = None if sold is None else standing(sold, night, reach)
             for number, (block, order) in enumerate(zip(packed, orders, strict=False)):
-                rows = snapshot(block, night, reach, names, order)
+                rows = snapshot(block, night, reach, names, order, contract)
                 if now is not None:
                     rows = with_population(rows, now, year_ago, frequency=f"purchase_days:{active_days}")
                 rows = beside.joined(rows, number, night, shares)

@@ -19,6 +19,9 @@ OWN = 2
 
 YEAR = 365
 
+AUTO_RENEW = "auto_renew"
+"""The input of attributes that says whether a contract renews by itself; the terms tell of it."""
+
 Formulas = Iterator[tuple[str, str, pl.Expr]]
 
 
@@ -31,12 +34,14 @@ class Scope:
         lookback_days: How far back a night looks.
         horizon_days: Length of the outcome window; formulas that need it are left out without it.
         inputs: Optional inputs of which something is on record.
+        grace_days: Days of grace after a contract; None where churn is inactivity, which has no terms.
     """
 
     windows: tuple[int, ...]
     lookback_days: int
     horizon_days: int | None
     inputs: tuple[Told, ...] = ()
+    grace_days: int | None = None
 
 
 def total(measure: str, days: int) -> pl.Expr:
@@ -172,7 +177,7 @@ def _items(trait: str, plural: str) -> Callable[[Scope], Formulas]:
 
 
 def _priors(scope: Scope) -> Formulas:
-    if scope.horizon_days is None:
+    if scope.horizon_days is None or scope.grace_days is not None:
         return
     for trait in TRAITS[1:]:
         for which in ("main", "first"):
@@ -185,6 +190,8 @@ def _priors(scope: Scope) -> Formulas:
 
 def _inputs(scope: Scope) -> Formulas:
     for each in scope.inputs:
+        if scope.grace_days is not None and (each.name, each.kind) == (AUTO_RENEW, "attributes"):
+            continue
         of, name = f"input@{each.name}", f"input_{each.name}"
         if each.kind == "events":
             for days in scope.windows[-3:]:
@@ -196,10 +203,12 @@ def _inputs(scope: Scope) -> Formulas:
         if each.has_value and each.kind == "events":
             yield f"{name}_mean_value", f"mean value of the input {each.name}", pl.col(f"{of}@mean")
         if each.has_text and scope.horizon_days is not None:
-            alike = (
-                f"share who bought within the {scope.horizon_days} days up to the night, of customers whose last text "
-                f"of the input {each.name} was the same when these began"
+            stayed = (
+                f"bought within the {scope.horizon_days} days up to the night"
+                if scope.grace_days is None
+                else "renewed the contract on the newest night whose outcome is known"
             )
+            alike = f"share who {stayed}, of customers whose last text of the input {each.name} was the same then"
             yield f"{name}_return_share", alike, pl.col(f"{of}@share")
 
 
@@ -220,7 +229,7 @@ def _weekdays(scope: Scope) -> Formulas:
 
 
 def _population(scope: Scope) -> Formulas:
-    if scope.horizon_days is None:
+    if scope.horizon_days is None or scope.grace_days is not None:
         return
     days, similar = scope.horizon_days, pl.col("similar_share")
     everybody = f"share of all active customers who bought within the {days} days up to the night"
@@ -257,4 +266,4 @@ FAMILIES: dict[str, Callable[[Scope], Formulas]] = {
     "inputs": _inputs,
     "weekdays": _weekdays,
 }
-"""All families; features stand in this order."""
+"""The families that every definition of churn has."""

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.baselines import BASELINES
+from models.baselines import RIVALS
 from models.evaluation import compare, evaluate
 from models.ranking import EvaluationRecipe, Vector, log_loss
 
@@ -107,7 +107,7 @@ def gate(
     recipe, evaluation = recipe or GateRecipe(), evaluation or EvaluationRecipe()
     rivals = {
         name: predictions[name].to_numpy()
-        for name in BASELINES
+        for name in RIVALS
         if name in predictions.columns and not predictions[name].is_null().any()
     }
     if champion is not None:

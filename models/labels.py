@@ -6,6 +6,42 @@ from datetime import date, timedelta
 import polars as pl
 
 from models.customer_days import UNIT
+from models.definition import ChurnDefinition
+from models.terms import expiring
+
+
+def happened(
+    days: pl.LazyFrame, nights: Sequence[date], churn: ChurnDefinition, terms: pl.LazyFrame | None = None
+) -> pl.LazyFrame:
+    """The outcome of each night by the definition of churn.
+
+    Args:
+        days: As for :func:`labels`, up to `churn.ripe_days` after the last night.
+        nights: As-of days.
+        churn: The definition.
+        terms: `models.terms.customer_terms`, as far as the days; only contracts are read from it.
+
+    Returns:
+        As :func:`labels`. Under the definition ``contract`` churned says that a contract ended within the horizon and
+        was not renewed in time, and outcome_spend reaches to the end of the last grace.
+    """
+    known = labels(days, nights, churn.ripe_days)
+    if churn.grace is None:
+        return known
+    ends = expiring(contracts(terms), nights, horizon_days=churn.horizon_days, grace_days=churn.grace).lazy()
+    found = known.drop("churned").join(ends, on=["night", "customer_id"], how="left", maintain_order="left")
+    return found.select("night", "customer_id", pl.col("churned").fill_null(value=False), "outcome_spend")
+
+
+def contracts(terms: pl.LazyFrame | None) -> pl.LazyFrame:
+    """The terms, where the definition asks for them.
+
+    Raises:
+        ValueError: There are none.
+    """
+    if terms is None:
+        raise ValueError("churn by contract is computed from terms: pass models.terms.customer_terms")
+    return terms
 
 
 def labels(days: pl.LazyFrame, nights: Sequence[date], horizon_days: int) -> pl.LazyFrame:

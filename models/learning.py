@@ -11,7 +11,7 @@ from typing import ClassVar
 import polars as pl
 
 from models import classifier
-from models.baselines import MbgNbdRule, fit_baselines
+from models.baselines import RULES, fit_baselines
 from models.classifier import ClassifierRecipe
 from models.rehearsal import Rehearsal, linear_member, recent, rehearse
 from models.scorer import MODELS, Scorer
@@ -96,34 +96,37 @@ def fit(
     recipe: TrainingRecipe,
     serves: str = "committee",
     trees: bool = True,
+    history: str = "mbg_nbd",
 ) -> Scorer:
     """Everything that can score, learned from what was known as of a night.
 
     Args:
         examples: night, customer_id, the features, churned; nights whose outcome was not yet known are left out.
-        histories: customer_id, purchase_days, first_day, last_day of everybody as of `as_of`.
+        histories: what `history` is fitted to as of `as_of`: for MBG/NBD customer_id, purchase_days, first_day,
+            last_day of everybody, for the renewal rate the terms that ended.
         earlier: the same as of the newest ripe night, `horizon_days` before, for the rehearsal.
         as_of: the night.
-        horizon_days: days ahead.
+        horizon_days: days until an outcome is known.
         recipe: how to learn.
-        serves: what gives the churn probability if the data supports it; else MBG/NBD does, which needs no outcome.
+        serves: what gives the churn probability if the data supports it; else `history` does, which needs no outcome.
         trees: whether trees are grown if the examples are enough for them (`models.sufficiency.shortfall`).
+        history: the rule from histories, one of `models.baselines.RULES`.
 
     Raises:
         ValueError: nobody has a history, or somebody's goes beyond the night.
     """
     known, features = ripe_examples(examples, as_of=as_of, horizon_days=horizon_days, recipe=recipe)
     nights = tuple(known["night"].unique().sort())
-    rules = fit_baselines(recent(known, 3), histories, as_of=as_of, horizon_days=horizon_days)
+    rules = fit_baselines(recent(known, 3), histories, as_of=as_of, horizon_days=horizon_days, history=history)
     booster, linear, rehearsed = None, None, Rehearsal(0)
     if trees and shortfall(known, min_outcomes=recipe.min_outcomes) is None:
         ripe = as_of - timedelta(days=horizon_days)
-        rule = MbgNbdRule.fit(earlier, as_of=ripe, horizon_days=horizon_days)
+        rule = RULES[history].fit(earlier, as_of=ripe, horizon_days=horizon_days)
         rehearsed = rehearse(known, features, rule, recipe.classifier)
         booster = classifier.train(known, features, recipe.classifier, rounds=rehearsed.rounds)
         linear = linear_member(known, features)
     weights, calibration = rehearsed.weights, rehearsed.calibration
-    scorer = Scorer(booster, linear, weights, calibration, features, rules, "mbg_nbd", as_of, horizon_days, nights)
+    scorer = Scorer(booster, linear, weights, calibration, features, rules, history, as_of, horizon_days, nights)
     return scorer.serving(serves) if serves in rules or (serves == "committee" and booster) else scorer
 
 

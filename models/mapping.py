@@ -37,7 +37,7 @@ class ColumnMapping:
         channel: Where it was bought.
         discount: Money taken off the line.
         currency: ISO code of the amount.
-        contract_until: Last day of the paid term.
+        contract_until: Last paid day of the term that the line sells; empty on other lines.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}

@@ -50,6 +50,17 @@ GROUPS = (
     Group(rf"(lines|quantity|spend){_HABIT}", (("small_baskets", None),)),
     Group(rf"(returns|refunds){_HABIT}", (("more_returns", pl.col("returns_share") > 0), ("no_returns", None))),
     Group(rf"discount{_HABIT}", (("discount_only", pl.col("discount_share") > 0), ("no_discounts", None))),
+    Group(
+        r"days_to_expiry|term_\w+|renewals|lapses",
+        (("lapsed_before", pl.col("lapses") > 0), ("first_term", pl.col("renewals") == 0), ("contract_ends", None)),
+    ),
+    Group(r"auto_renew", (("renewal_off", pl.col("auto_renew") == 0), ("renewal_setting", None))),
+    Group(
+        r"renewal_(lead|overdue)_\w+|early_renewal_share",
+        (("renewal_overdue", pl.col("renewal_overdue_days") > 0), ("renewal_timing", None)),
+    ),
+    Group(r"plan_changes", (("plan_changed", pl.col("plan_changes") > 0), ("same_plan", None))),
+    Group(r"\w+_renewal_share", (("similar_contracts", None),)),
     Group(r"input_\w+", (("on_record", None),)),
     Group(r"product\w+", (("product_range", None),)),
     Group(r"(categories|category_)\w*", (("category_range", None),)),
@@ -91,6 +102,27 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "no_returns": ("Has never sent anything back, unlike many who stay",),
         "discount_only": ("Buys at a discount, {discount_share:%} % on average",),
         "no_discounts": ("Has not had a discount yet",),
+        "contract_ends": (
+            "Contract ends on {contract_end:date}; renewed {renewals} times before",
+            "The contract ends soon",
+        ),
+        "first_term": ("Contract ends on {contract_end:date}; never renewed so far", "The first contract ends soon"),
+        "lapsed_before": (
+            "Contract ends on {contract_end:date}; let it run out before",
+            "Let a contract run out before",
+        ),
+        "renewal_off": ("Renewal is off",),
+        "renewal_setting": ("The setting of automatic renewal is like that of customers who left",),
+        "renewal_overdue": (
+            "Usually renews {renewal_lead_mean_days} days before the end; now {days_to_expiry} days are left",
+        ),
+        "renewal_timing": ("The times of earlier renewals are like those of customers who left",),
+        "plan_changed": ("Has changed the plan {plan_changes} times",),
+        "same_plan": ("Has never changed the plan",),
+        "similar_contracts": (
+            "Of contracts in the same position {similar_renewal_share:%} % were renewed",
+            "Few contracts in this position are renewed",
+        ),
         "on_record": ("What else is on record is like that of customers who did not come back",),
         "product_range": ("Different products bought so far: {products}", "Buys like customers with a narrow range"),
         "category_range": (
@@ -146,6 +178,27 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "no_returns": ("Hat noch nie etwas zurückgeschickt, anders als viele, die bleiben",),
         "discount_only": ("Kauft mit Rabatt, im Mittel {discount_share:%} %",),
         "no_discounts": ("Hatte noch keinen Rabatt",),
+        "contract_ends": (
+            "Vertrag endet am {contract_end:date}; bisher {renewals}-mal verlängert",
+            "Der Vertrag endet bald",
+        ),
+        "first_term": ("Vertrag endet am {contract_end:date}; noch nie verlängert", "Der erste Vertrag endet bald"),
+        "lapsed_before": (
+            "Vertrag endet am {contract_end:date}; ließ ihn schon einmal auslaufen",
+            "Ließ einen Vertrag schon einmal auslaufen",
+        ),
+        "renewal_off": ("Die Verlängerung ist abgestellt",),
+        "renewal_setting": ("Die Einstellung der Verlängerung gleicht der von Kunden, die gingen",),
+        "renewal_overdue": (
+            "Verlängert sonst {renewal_lead_mean_days} Tage vor dem Ende; jetzt sind es noch {days_to_expiry} Tage",
+        ),
+        "renewal_timing": ("Die Zeitpunkte früherer Verlängerungen gleichen denen von Kunden, die gingen",),
+        "plan_changed": ("Hat den Tarif {plan_changes}-mal gewechselt",),
+        "same_plan": ("Hat den Tarif nie gewechselt",),
+        "similar_contracts": (
+            "Von Verträgen in gleicher Lage wurden {similar_renewal_share:%} % verlängert",
+            "Wenige Verträge in dieser Lage werden verlängert",
+        ),
         "on_record": ("Was sonst vermerkt ist, gleicht dem von Kunden, die nicht wiederkamen",),
         "product_range": (
             "Verschiedene Produkte bisher: {products}",
@@ -179,10 +232,10 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 """By language and code, the first text of which all numbers are known; `{x}` is rounded, `{x:1}` has one
-decimal, `{x:%}` is a share in percent."""
+decimal, `{x:%}` is a share in percent, `{x:date}` a day."""
 
 SINGULAR = {
-    "en": (r"(^|[^\d.])1 (day|order|item)s\b", "${1}1 $2"),
+    "en": (r"(^|[^\d.])1 (day|order|item|time)s\b", "${1}1 $2"),
     "de": (r"(^|[^\d,])1 (Tag|Bestellung)(?:en|e)\b", "${1}1 $2"),
 }
 """How a plural after a one becomes a singular."""

@@ -77,12 +77,16 @@ def codes() -> list[str]:
 
 
 def _changes(columns: Collection[str]) -> list[pl.Expr]:
-    """Orders and spend of the longest window that a window of twice the length allows to compare."""
+    """The last day of the contract; orders and spend of the longest window that one of twice its length compares."""
+    changes = []
+    if {"night", "days_to_expiry"} <= set(columns):
+        ends = pl.col("night") + pl.duration(days=pl.col("days_to_expiry").cast(pl.Int64))
+        changes.append(ends.alias("contract_end"))
     found = {int(m[1]) for name in columns if (m := re.fullmatch(r"orders_(\d+)d", name))}
     span = max((days for days in found if 2 * days in found), default=None)
     if span is None:
-        return []
-    changes = [pl.lit(span).alias("span")]
+        return changes
+    changes.append(pl.lit(span).alias("span"))
     for measure in ("orders", "spend"):
         now, both = f"{measure}_{span}d", f"{measure}_{2 * span}d"
         if now in columns and both in columns:
@@ -122,6 +126,8 @@ def _filled(template: str, language: str) -> pl.Expr:
         if name and spec == "1":
             number = pl.col(name).cast(pl.Float64).round(1).cast(pl.String)
             parts.append(number.str.replace(".", ",", literal=True) if language == "de" else number)
+        elif name and spec == "date":
+            parts.append(pl.col(name).dt.strftime("%d.%m.%Y" if language == "de" else "%-d %B %Y"))
         elif name:
             value = pl.col(name) * 100 if spec == "%" else pl.col(name)
             parts.append(value.round().cast(pl.Int64).cast(pl.String))

@@ -33,7 +33,7 @@ class Rehearsal:
 
     Attributes:
         rounds: trees to grow.
-        weights: share of the trees, the linear member and MBG/NBD in the log-odds; they add up to 1.
+        weights: share of the trees, the linear member and the rule in the log-odds; they add up to 1.
         calibration: correction of the probabilities.
     """
 
@@ -105,7 +105,7 @@ def rehearse(examples: pl.DataFrame, features: tuple[str, ...], rule: Rule, reci
     Args:
         examples: ripe nights, sorted by night and customer.
         features: columns to learn from.
-        rule: the MBG/NBD member as of the newest of these nights: it must not have seen the outcome either.
+        rule: the member from histories as of the newest of these nights: it must not have seen the outcome either.
         recipe: how trees are grown.
     """
     rounds, scores, outcomes = [], [], []

@@ -11,13 +11,16 @@ import xgboost as xgb
 from scipy.special import expit
 
 from models import classifier
-from models.baselines import BASELINES, Rule, restore_baselines
+from models.baselines import BASELINES, RIVALS, RULES, Rule, restore_baselines
 from models.calibration import Calibration
 from models.logistic_rule import LogisticRule
 from models.rehearsal import steadied
 
 MODELS = ("committee", *BASELINES)
-"""Everything that may serve, in the order of the columns of `Scorer.predict`."""
+"""Everything that may serve where churn is inactivity, in the order of the columns of `Scorer.predict`."""
+
+SCORERS = ("committee", *RIVALS)
+"""Everything that may serve under any definition of churn."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,13 @@ class Scorer:
     Attributes:
         booster: the trees; none where the data did not support them.
         linear: logistic regression on all features, which steadies the trees; none without them.
-        weights: share of the trees, of `linear` and of MBG/NBD in the log-odds of `committee`.
+        weights: share of the trees, of `linear` and of the rule from histories in the log-odds of `committee`.
         calibration: correction of the probability of the three together.
         features: the columns that a frame must have.
         baselines: the rules that the data supported, by name.
         serves: which of `MODELS` gives the churn probability.
         as_of: the night whose knowledge it holds.
-        horizon_days: days ahead that it looks.
+        horizon_days: days ahead that it looks, until the outcome is known.
         nights: the ripe nights that it learned from, oldest first.
     """
 
@@ -48,13 +51,23 @@ class Scorer:
     horizon_days: int
     nights: tuple[date, ...]
 
+    @property
+    def history(self) -> str:
+        """The name of its rule from histories, one of `RULES`."""
+        return next(name for name in RULES if name in self.baselines)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The columns of `predict`: the baselines of inactivity always, other rules where the scorer has them."""
+        return tuple(name for name in SCORERS if name in MODELS or name in self.baselines)
+
     def serving(self, name: str) -> "Scorer":
         """The same scorer with another of its models in charge.
 
         Raises:
             ValueError: it does not have that model.
         """
-        available = [m for m in MODELS if m in self.baselines or (m == "committee" and self.booster)]
+        available = [m for m in SCORERS if m in self.baselines or (m == "committee" and self.booster)]
         if name not in available:
             raise ValueError(f"{name!r} cannot serve: the scorer as of {self.as_of} has {', '.join(available)}")
         return replace(self, serves=name)
@@ -66,17 +79,18 @@ class Scorer:
             frame: the features, one row per customer; further columns are ignored.
 
         Returns:
-            Float64 columns `churn_probability` and `MODELS`, rows as in the frame, values strictly between 0 and 1.
+            Float64 columns `churn_probability` and those of `models`, rows as in the frame, values strictly between 0
+            and 1.
 
         Raises:
             ValueError: a feature is missing.
         """
         self._check(frame)
         columns: dict[str, Any] = {}
-        for name in MODELS:
+        for name in self.models:
             if name == "committee" and self.booster is not None and self.linear is not None:
                 trees, linear = classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame)
-                score = np.column_stack([trees, linear, steadied(self.baselines["mbg_nbd"], frame)]) @ self.weights
+                score = np.column_stack([trees, linear, steadied(self.baselines[self.history], frame)]) @ self.weights
                 columns[name] = self.calibration.apply(expit(score))
             elif rule := self.baselines.get(name):
                 columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6)

@@ -4,7 +4,10 @@ import dataframely as dy
 
 
 class ChurnScore(dy.Schema):
-    """One active customer of a night; a model or rule that the data did not support is null throughout."""
+    """One active customer of a night; a model or rule that the data did not support is null throughout.
+
+    Where churn is by contract, ``mbg_nbd`` is null and ``renewal_rate`` stands besides.
+    """
 
     night = dy.Date(primary_key=True)
     customer_id = dy.String(primary_key=True)

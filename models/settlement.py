@@ -6,11 +6,13 @@ from datetime import date, timedelta
 import dataframely as dy
 import polars as pl
 
+from models.baselines import HISTORY
+from models.definition import ChurnDefinition
 from models.enrolment import ARM
 from models.evaluation import evaluate
-from models.labels import labels
+from models.labels import happened
 from models.ranking import EvaluationRecipe
-from models.scorer import MODELS
+from models.scorer import SCORERS
 
 
 class SettledOutcome(dy.Schema):
@@ -55,7 +57,7 @@ SERVED = "champion"
 
 
 def ripe(scored: Sequence[date], settled: Sequence[date], *, night: date, horizon_days: int) -> list[date]:
-    """The scored nights whose horizon has passed by a night and that no earlier night has settled."""
+    """The scored nights that are ripe by a night, `horizon_days` old, and that no earlier night has settled."""
     last = night - timedelta(days=horizon_days)
     return sorted({past for past in scored if past <= last} - set(settled))
 
@@ -64,8 +66,9 @@ def settle(
     scores: pl.LazyFrame,
     delivered: pl.LazyFrame,
     days: pl.LazyFrame,
-    horizon_days: int,
+    churn: ChurnDefinition,
     contacts: pl.LazyFrame | None = None,
+    terms: pl.LazyFrame | None = None,
 ) -> pl.LazyFrame:
     """Join what was said of each active customer of ripe nights with what happened.
 
@@ -73,29 +76,32 @@ def settle(
         scores: ``churn_scores`` of the ripe nights.
         delivered: ``at_risk_segments`` of the same nights.
         days: ``customer_days`` as known tonight.
-        horizon_days: Length of the outcome window.
+        churn: What counts as churn.
         contacts: customer_id and day of the contacts that were really made; None where nobody tells.
+        terms: `models.terms.customer_terms` as known tonight; read where churn is by contract.
 
     Returns:
-        ``SettledOutcome``, sorted by night and customer; a customer who was not at risk has the tier, segment and
-        action ``none``. ``arm`` is that of `models.enrolment.ARM`; ``contacted`` says whether a contact was made within
-        the horizon, whatever was planned.
+        ``SettledOutcome``, where churn is by contract with ``renewal_rate`` besides, sorted by night and customer; a
+        customer who was not at risk has the tier, segment and action ``none``. ``arm`` is that of
+        `models.enrolment.ARM`; ``contacted`` says whether a contact was made before the night was ripe, whatever was
+        planned.
     """
     nights = scores.select(pl.col("night").unique().sort()).collect()["night"].to_list()
+    further = [HISTORY[churn.definition]] if churn.grace is not None else []
     if not nights:
-        return SettledOutcome.create_empty(lazy=True)
+        return SettledOutcome.create_empty(lazy=True).with_columns(pl.lit(None, pl.Float64).alias(n) for n in further)
     done = delivered.filter(pl.col("status") != "left")
     key = ["night", "customer_id"]
     return (
-        scores.join(labels(days, nights, horizon_days), on=key, how="inner")
+        scores.join(happened(days, nights, churn, terms), on=key, how="inner")
         .join(done.select(*key, *DONE, ARM), on=key, how="left")
         .with_columns(
             pl.col("risk_tier", "segment", "action").fill_null("none"),
             pl.col("is_control", "deliver").fill_null(value=False),
             pl.col("action_cost").fill_null(0.0),
-            contacted=_contacted(contacts, nights, horizon_days),
+            contacted=_contacted(contacts, nights, churn.ripe_days),
         )
-        .select(SettledOutcome.column_names())
+        .select(*SettledOutcome.column_names(), *further)
         .sort(key)
     )
 
@@ -125,8 +131,8 @@ def performance(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> pl.DataFram
     rows = []
     for (night,), customers in outcomes.group_by("night", maintain_order=True):
         churned = customers["churned"].to_numpy()
-        for scorer, column in ((SERVED, "churn_probability"), *zip(MODELS, MODELS, strict=True)):
-            if customers[column].null_count() == 0:
+        for scorer, column in ((SERVED, "churn_probability"), *zip(SCORERS, SCORERS, strict=True)):
+            if column in customers.columns and customers[column].null_count() == 0:
                 figures = evaluate(churned, customers[column].to_numpy(), recipe)
                 rows += [(night, scorer, figure, value) for figure, value in figures.items()]
     return pl.DataFrame(rows, schema=Performance.create_empty().schema, orient="row")

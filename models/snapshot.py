@@ -31,7 +31,12 @@ class Reach:
 
 
 def snapshot(
-    block: Block, night: date, reach: Reach, names: Collection[str], order: NDArray[np.int32] | None
+    block: Block,
+    night: date,
+    reach: Reach,
+    names: Collection[str],
+    order: NDArray[np.int32] | None,
+    asked: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Figures on the active customers of a block as of a night, from their own past.
 
@@ -41,6 +46,8 @@ def snapshot(
         reach: How far it looks.
         names: `<measure>:<days>` for each sum that is wanted, and names of other figures.
         order: `models.rhythm.by_length` of the block, where figures on gaps are wanted.
+        asked: Customers to tell of instead of the active ones, as far as they bought within the lookback, and what
+            else is known of them: customer_id and figures, which are joined.
 
     Returns:
         night, customer_id, place (in the block), recency and tenure (days), winter and spring (cosine and
@@ -53,7 +60,11 @@ def snapshot(
     ago = {length: night - timedelta(days=length) for length in lengths}
     rows = block.positions(list(ago.values()))
     purchase_days = running(block.bought())
-    who = np.flatnonzero(purchase_days[rows[night]] > purchase_days[rows[ago[reach.active_days]]])
+    within = reach.active_days if asked is None else reach.lookback_days
+    bought = purchase_days[rows[night]] > purchase_days[rows[ago[within]]]
+    if asked is not None:
+        bought &= block.customers.is_in(asked["customer_id"].implode()).to_numpy()
+    who = np.flatnonzero(bought)
     at: dict[int, Ints] = {length: rows[day][who] for length, day in ago.items()}
     first, end = purchase_days[at[reach.lookback_days]], purchase_days[at[0]]
     day, today = block.purchases(), (night - EPOCH).days
@@ -71,6 +82,7 @@ def snapshot(
         now = total[at[0]]
         figures |= {name: now - total[at[int(length)]] for name, (of, length) in sums.items() if of == measure}
     angle = 2 * math.pi * night.timetuple().tm_yday / 365.25
-    return pl.DataFrame({"customer_id": block.customers.gather(who), **figures}).with_columns(
+    found = pl.DataFrame({"customer_id": block.customers.gather(who), **figures}).with_columns(
         night=pl.lit(night), winter=pl.lit(math.cos(angle)), spring=pl.lit(math.sin(angle))
     )
+    return found if asked is None else found.join(asked, on="customer_id", how="left", maintain_order="left")

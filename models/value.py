@@ -46,7 +46,8 @@ def value(features: pl.DataFrame, rule: ValueRule, night: date) -> pl.DataFrame:
 
     Returns:
         customer_id, value (Float64, 2 digits; null throughout when no amounts are known) and
-        expected_next_purchase (Date, after the night; null when nobody ever bought twice), row by row.
+        expected_next_purchase (Date, after the night; the last paid day of a contract; null when nobody ever bought
+        twice), row by row.
     """
     return features.select(
         "customer_id",
@@ -65,18 +66,22 @@ def _daily_spend(features: pl.DataFrame) -> pl.Series:
     where s2 = sum(S^2/n) / sum t is the variance per day of a compound Poisson process (orders come at
     random, each as large as the customer's mean) and a = (sum t (S/t - m)^2 - (N - 1) s2) / (T - sum t^2/T)
     is the variance between customers, T = sum t. The more days and the more customers differ, the more a
-    customer's own past counts.
+    customer's own past counts. A term may be longer than the windows: of a contract all spend counts that is looked
+    back on, over the days that it paid for, up to the end of the term.
     """
     windows = sorted(int(name[6:-1]) for name in features.columns if re.fullmatch(r"spend_\d+d", name))
     if not windows or features[f"spend_{windows[-1]}d"].is_null().all():
         return pl.Series([None] * features.height, dtype=pl.Float64)
     year = windows[-1]
-    returned = pl.col(f"refunds_share_{year}d") if f"refunds_share_{year}d" in features.columns else pl.lit(0.0)
+    past, paid = f"_{year}d", (pl.col("tenure_days") + 1).clip(1, year)
+    if "days_to_expiry" in features.columns:
+        past, paid = "", pl.col("tenure_days") + pl.col("days_to_expiry")
+    returned = pl.col(f"refunds_share{past}") if f"refunds_share{past}" in features.columns else pl.lit(0.0)
     spend, days, orders = (
         features.select(
-            (pl.col(f"spend_{year}d") * (1 - returned.fill_null(0))).clip(0).fill_null(0),
-            (pl.col("tenure_days") + 1).clip(1, year),
-            pl.col(f"orders_{year}d").clip(1),
+            (pl.col(f"spend{past}") * (1 - returned.fill_null(0))).clip(0).fill_null(0),
+            paid,
+            pl.col(f"orders{past}").clip(1),
         )
         .cast(pl.Float64)
         .to_numpy()
@@ -93,6 +98,8 @@ def _daily_spend(features: pl.DataFrame) -> pl.Series:
 
 
 def _next_purchase(features: pl.DataFrame, night: date) -> pl.Expr:
+    if "days_to_expiry" in features.columns:
+        return pl.lit(night) + pl.duration(days=pl.col("days_to_expiry").cast(pl.Int64))
     if "gap_median_days" not in features.columns:
         return pl.lit(None, pl.Date)
     own, gaps = pl.col("gap_median_days"), pl.col("purchase_days") - 1

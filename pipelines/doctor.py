@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
+from datetime import date
 
 import polars as pl
 from rich.box import SIMPLE
@@ -11,13 +12,14 @@ from rich.text import Text
 from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
+from models.definition import ChurnDefinition
 from models.diagnosis import Diagnosis, diagnose
 from models.doubts import doubts
 from models.features import FeatureRecipe
 from models.judgement import Judgement
 from models.mapping import ColumnMapping
 from models.plausibility import fill, usable
-from pipelines.known import NothingKnownError, known_lake, purchases
+from pipelines.known import NothingKnownError, contracts, known_lake, purchases
 from pipelines.places import Place, places
 from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
@@ -44,17 +46,18 @@ def examine(settings: Settings) -> int:
         with known_lake(settings) as (lake, origin):
             days, last = purchases(lake, settings.consent.rule)
             CONSOLE.print(f"The data: purchases up to {last}, from {origin}")
-            diagnosis = diagnose(days, last, settings.churn, settings.training)
+            terms = contracts(lake, settings.consent.rule)
+            diagnosis = diagnose(days, last, settings.churn, settings.training, terms)
             judgements = [*_lines(lake, settings), *diagnosis.judgements]
             _print_judgements(judgements)
             for sentence in _sentences(lake):
                 CONSOLE.print(f"! {sentence}.", style="yellow", markup=False)
-            serves = None if diagnosis.refused is None else _rule(days, last, settings)
+            serves = None if diagnosis.refused is None else _rule(days, last, settings, terms)
     except NothingKnownError as error:
         complain(str(error))
         return NOT_ENOUGH
     missing = [each.item for each in judgements if each.verdict == "not enough"]
-    _conclude(diagnosis, judgements, serves, settings.churn.horizon_days)
+    _conclude(diagnosis, judgements, serves, settings.churn)
     return NOT_ENOUGH if missing or diagnosis.refused or lost else ENOUGH
 
 
@@ -63,7 +66,9 @@ def _lines(lake: Lake, settings: Settings) -> list[Judgement]:
     rows = lake.scan("transactions", nights)
     rejected = lake.scan("quarantine", lake.nights("quarantine")).select(pl.len()).collect().item()
     delivered = settings.source.columns.delivered
-    optional = [field.name for field in fields(ColumnMapping) if field.name in delivered and field.name not in _NEEDED]
+    # Lines without a contract are purchases and use, and no gaps.
+    needed = _NEEDED if settings.churn.grace is None else _NEEDED | {"contract_until"}
+    optional = [field.name for field in fields(ColumnMapping) if field.name in delivered and field.name not in needed]
     counts = rows.select(pl.len().alias("lines"), pl.col(optional).is_not_null().mean()).collect().row(0, named=True)
     judged = [usable(rejected, counts["lines"] + rejected, settings.validation.max_rejected_share)]
     return [*judged, fill({name: counts[name] for name in optional})] if optional else judged
@@ -73,12 +78,12 @@ def _sentences(lake: Lake) -> list[str]:
     return doubts(lake.scan("transactions", lake.nights("transactions")).head(_SAMPLE_ROWS).collect())
 
 
-def _rule(days: pl.LazyFrame, last: object, settings: Settings) -> str:
+def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:
     """The strongest rule that the data justify: what a training would let serve."""
     question = Question(settings.churn, settings.features, settings.training, settings.evaluation, settings.gate)
     # What rules read is enough; no model is trained.
-    few = replace(FeatureRecipe(), families=("recency", "frequency", "money", "tenure"))
-    return challenge(days, last, replace(question, features=few), None).serving.serves  # type: ignore[arg-type]
+    few = replace(FeatureRecipe(), families=("recency", "frequency", "money", "tenure", "terms"))
+    return challenge(days, last, replace(question, features=few), None, terms=terms).serving.serves
 
 
 def _print_places(found: Iterable[Place]) -> None:
@@ -103,7 +108,9 @@ def _print_judgements(judgements: Iterable[Judgement]) -> None:
             CONSOLE.print(f"  {each.item}: {each.advice}", style=_COLOURS[each.verdict], markup=False)
 
 
-def _conclude(diagnosis: Diagnosis, judgements: Iterable[Judgement], serves: str | None, horizon: int) -> None:
+def _conclude(
+    diagnosis: Diagnosis, judgements: Iterable[Judgement], serves: str | None, churn: ChurnDefinition
+) -> None:
     if serves is not None:
         why = "the best of the rules on the newest ripe night" if diagnosis.outcomes else "it needs no known outcome"
         CONSOLE.print(
@@ -114,6 +121,7 @@ def _conclude(diagnosis: Diagnosis, judgements: Iterable[Judgement], serves: str
         return
     doubtful = [each.item for each in judgements if each.verdict != "good"]
     but = f" Look at: {', '.join(doubtful)}." if doubtful else ""
-    CONSOLE.print(
-        f"Enough for a model of churn within {horizon} days, judged on a night that it has not seen.{but}", style="bold"
-    )
+    what = f"churn within {churn.horizon_days} days"
+    if churn.grace is not None:
+        what = f"contracts that end within {churn.horizon_days} days and are not renewed"
+    CONSOLE.print(f"Enough for a model of {what}, judged on a night that it has not seen.{but}", style="bold")

@@ -11,6 +11,8 @@ from assets.tracking import Tracking
 from models.catalogue import meanings
 from models.consent import profiled
 from models.customer_days import UNIT
+from models.definition import ChurnDefinition
+from models.facts import told
 from models.reasons import TOP
 from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
@@ -52,8 +54,8 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
     version = tracking.version(score["model_version"])
     model = tracking.load(version.version)
     CONSOLE.print(
-        f"{customer} on {night}: {score['churn_probability']:.1%} likely to make no purchase in the next "
-        f"{settings.churn.horizon_days} days, says {version.serves} of version {version.version}, trained as of "
+        f"{customer} on {night}: {score['churn_probability']:.1%} likely {_to_leave(settings.churn)}, says "
+        f"{version.serves} of version {version.version}, trained as of "
         f"{version.trained_as_of} on {len(model.nights)} nights from {model.nights[0]} to {model.nights[-1]}."
     )
     _print_segment(lake.scan("at_risk_segments", [night]).filter(pl.col("customer_id") == customer).collect())
@@ -61,7 +63,7 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
     _print_features(
         features.row(0, named=True),
         model.contributions(features).row(0, named=True),
-        meanings(settings.features, settings.churn.horizon_days),
+        meanings(settings.features, settings.churn.horizon_days, told(_facts(lake, night)), settings.churn.grace),
         model.explained,
     )
     _print_data(lake, days, customer, night)
@@ -72,6 +74,16 @@ def _known(lake: Lake, night: date) -> pl.LazyFrame:
     return lake.scan("customer_days", [past for past in lake.nights("customer_days") if past <= night])
 
 
+def _facts(lake: Lake, night: date) -> pl.LazyFrame:
+    return lake.scan("customer_facts", [past for past in lake.nights("customer_facts") if past <= night])
+
+
+def _to_leave(churn: ChurnDefinition) -> str:
+    if churn.grace is None:
+        return f"to make no purchase in the next {churn.horizon_days} days"
+    return f"not to renew the contract up to {churn.grace_days} days after its last day"
+
+
 def _why_not_scored(customer: str, night: date, days: pl.DataFrame, settings: Settings, lake: Lake) -> str:
     last = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).row(0)[0]
     if last is None:
@@ -79,6 +91,9 @@ def _why_not_scored(customer: str, night: date, days: pl.DataFrame, settings: Se
     consents = lake.scan("customer_consents", [past for past in lake.nights("customer_consents") if past <= night])
     if profiled(days.lazy(), consents, settings.consent.rule, night).collect().is_empty():
         return f"{customer} may not be profiled on {night}: they objected, or did not agree where consent is needed."
+    if settings.churn.grace is not None:
+        until = night + timedelta(days=settings.churn.horizon_days)
+        return f"{customer} was not asked about on {night}: no contract known by then ends by {until}."
     since = night - timedelta(days=settings.churn.active_days)
     return f"{customer} was not active on {night}: the last purchase was on {last}, not after {since}."
 

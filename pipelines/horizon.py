@@ -1,10 +1,14 @@
 """`churn horizon`: what each candidate horizon would mean on these customers, and which one fits."""
 
+import numpy as np
+import polars as pl
 from rich.box import SIMPLE
 from rich.table import Table
 
+from models.definition import ChurnDefinition
 from models.horizon import candidates, recommend
-from pipelines.known import NothingKnownError, known_lake, purchases
+from models.terms import Terms
+from pipelines.known import NothingKnownError, contracts, known_lake, purchases
 from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
 
@@ -37,6 +41,8 @@ def advise(settings: Settings) -> int:
 
     try:
         with known_lake(settings) as (lake, origin):
+            if settings.churn.grace is not None:
+                return _window(contracts(lake, settings.consent.rule), settings.churn)
             days, last = purchases(lake, settings.consent.rule)
             CONSOLE.print(f"Purchases up to {last}, from {origin}; active within {settings.churn.active_days} days.")
             table = candidates(days, last, active_days=settings.churn.active_days)
@@ -54,6 +60,28 @@ def advise(settings: Settings) -> int:
     if table.height:
         CONSOLE.print(f"Drawn in {file}", soft_wrap=True)
     return DONE if advice.horizon_days is not None else FAILED
+
+
+def _window(terms: pl.LazyFrame, churn: ChurnDefinition) -> int:
+    """Say what the horizon is where contracts end by themselves, and when they are renewed."""
+    sold = Terms.of(terms, churn.grace_days)
+    leads = sold.rows.filter(pl.col("renewals").diff().over("customer_id") > 0)["lead_last"]
+    CONSOLE.print(
+        "Churn is by contract: when one ends is known, and no silence has to be judged. churn.horizon_days = "
+        f"{churn.horizon_days} is the planning window: how long before its end a contract is looked at. It has to "
+        "leave time to act, and most renewals should fall into it."
+    )
+    if leads.is_empty():
+        complain("No renewal is known yet, so that nothing can be recommended.")
+        return FAILED
+    within = leads.lt(churn.horizon_days).to_numpy().mean()
+    middle, early = np.maximum(np.quantile(leads.to_numpy(), [0.5, 0.9]), 0)
+    CONSOLE.print(
+        f"Of {len(leads):,} renewals in time {within:.0%} came less than {churn.horizon_days} days before the end, or "
+        f"within the {churn.grace_days} days of grace after it; half came at most {middle:.0f} days before it, nine in "
+        f"ten at most {early:.0f}."
+    )
+    return DONE
 
 
 def _print(rows: list[dict[str, float | None]], chosen: int | None) -> None:

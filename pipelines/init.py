@@ -9,7 +9,15 @@ from rich.text import Text
 
 from models.mapping import ColumnMapping, DeliveryError
 from pipelines.progress import CONSOLE, complain
-from pipelines.settings_file import FILL_IN, MOST_REJECTED, counted, horizon_sentence, settings_text
+from pipelines.settings_file import (
+    FILL_IN,
+    MOST_REJECTED,
+    contract_sentence,
+    counted,
+    horizon_sentence,
+    settings_text,
+    window_days,
+)
 from pipelines.survey import Survey, survey
 
 DONE, ASKS, USAGE = 0, 1, 2
@@ -73,7 +81,12 @@ def _doubts(seen: Survey) -> list[str]:
         doubts.append(
             f"no moment tells day from month, {moments.pattern} is assumed: set source.timestamp_format if it is wrong"
         )
-    if suggestion and suggestion.active and not 1 - _EXTREME <= suggestion.churned <= _EXTREME:
+    if (
+        seen.term_days is None
+        and suggestion
+        and suggestion.active
+        and not 1 - _EXTREME <= suggestion.churned <= _EXTREME
+    ):
         doubts.append(
             f"{suggestion.churned:.0%} of the active customers would have churned in {suggestion.horizon_days} days: "
             "there is little to tell apart. Check the customer column, or try another churn.horizon_days"
@@ -104,7 +117,10 @@ def _print_rows(seen: Survey) -> None:
     _say(f"{seen.rows:,} rows in {counted(seen.files)}, {seen.rejected_share:.1%} cannot be used{reasons}")
     if seen.return_pattern:
         _say(f"orders that match {seen.return_pattern} are taken for cancellations")
-    if suggestion := seen.suggestion:
+    if seen.term_days is not None:
+        _say(f"churn by contract, looked at {window_days(seen.term_days)} days before its end", "bold")
+        _say(f"{contract_sentence(seen)}.")
+    elif suggestion := seen.suggestion:
         _say(f"horizon {suggestion.horizon_days} days, active within {suggestion.active_days} days", "bold")
         _say(f"{horizon_sentence(suggestion)}.")
     _say("time zone: UTC is assumed; set churn.timezone where days end at another midnight")

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.lake import Lake
 from models.consent import ConsentRule, profiled
+from models.terms import customer_terms
 from pipelines.progress import sentence_of
 from pipelines.settings import Settings
 from pipelines.stores import lake_of
@@ -59,6 +60,13 @@ def purchases(lake: Lake, consent: ConsentRule) -> tuple[pl.LazyFrame, date]:
     if last is None:
         raise NothingKnownError("There is no usable purchase: bring deliveries with rows, or mend source.columns.")
     return days, last
+
+
+def contracts(lake: Lake, consent: ConsentRule) -> pl.LazyFrame:
+    """The terms of all nights, of those who may be profiled, as `models.terms.customer_terms`."""
+    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
+    lines = lake.scan("transactions", lake.nights("transactions"))
+    return customer_terms(profiled(lines, consents, consent, lake.nights(TABLE)[-1]))
 
 
 def _take_in(settings: Settings, lake: Lake) -> None:

@@ -444,6 +444,16 @@ def _refuse_contradictions(settings: Settings, file: Path) -> None:
             raise SettingsError(
                 f"{file}: consent.channels names {name!r}, which no action uses; did you mean {near[0]!r}?"
             )
+    if settings.churn.grace is not None and not any(map(str.strip, settings.source.columns.contract_until)):
+        raise SettingsError(
+            f"{file}: churn.definition is 'contract', but source.columns.contract_until names no column: write the "
+            "header that your deliveries have for the last paid day, or set churn.definition to 'inactivity'."
+        )
+    if settings.churn.grace is not None and "terms" not in settings.features.families:
+        raise SettingsError(
+            f"{file}: churn.definition is 'contract', but features.families lacks 'terms', which it is learned from: "
+            "add it."
+        )
 
 
 def _sentence(error: dict[str, Any]) -> str:

@@ -74,8 +74,7 @@ def settings_text(survey: Survey, source: Path) -> str:
         *_columns(guesses),
         "",
         "[churn]",
-        'definition = "inactivity"',
-        *_definition(survey.suggestion),
+        *_definition(survey),
         *_comment("The zone whose midnights divide the days; moments without a zone belong to it. Not guessed."),
         'timezone = "UTC"',
     ]
@@ -130,7 +129,32 @@ def _timestamp_format(guesses: Guesses) -> list[str]:
     return []
 
 
-def _definition(suggestion: Suggestion | None) -> list[str]:
+def window_days(term_days: int) -> int:
+    """How far ahead contracts are best looked at: a quarter of the usual term, from a week to 90 days."""
+    return min(90, max(7, term_days // 4))
+
+
+def contract_sentence(survey: Survey) -> str:
+    """Why churn is suggested to be by contract."""
+    return (
+        f"most customers have a last paid day, usually {survey.term_days} days ahead: whoever does not renew has left. "
+        "Contracts are looked at for a quarter of that time before they end"
+    )
+
+
+def _definition(survey: Survey) -> list[str]:
+    if survey.term_days is not None:
+        return [
+            *_comment(f"{contract_sentence(survey)}."),
+            'definition = "contract"',
+            f"horizon_days = {window_days(survey.term_days)}",
+            *_comment("A renewal up to so many days after the last paid day is in time. Not guessed."),
+            f"grace_days = {ChurnDefinition().grace_days}",
+        ]
+    return ['definition = "inactivity"', *_silence(survey.suggestion)]
+
+
+def _silence(suggestion: Suggestion | None) -> list[str]:
     if suggestion is None:
         usual = ChurnDefinition()
         return [

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import polars as pl
 
 from assets.files import FileSource
@@ -37,6 +38,7 @@ class Survey:
         currency: Code of the one currency of all amounts, where a column says so.
         last_day: Day of the last usable row.
         suggestion: Horizon and activity that fit; None without a usable purchase.
+        term_days: Usual days from a line to the end of the contract that it sells, where most customers have one.
     """
 
     files: int
@@ -51,6 +53,7 @@ class Survey:
     currency: str | None = None
     last_day: date | None = None
     suggestion: Suggestion | None = None
+    term_days: int | None = None
 
 
 def survey(source: str, *, today: date) -> Survey:
@@ -117,21 +120,25 @@ def _accounts(
     sample = pl.concat([lines(frame.lazy(), name) for name, frame in samples.items()]).collect()
     rules = ValidationRules(return_pattern=return_pattern(sample))
     month = pl.col("day").dt.truncate("1mo")
-    months, reasons, purchases = [], [], []
+    months, reasons, purchases, terms = [], [], [], []
     for name, file in files.items():
         raw = lines(file, name).with_columns(occurrence=pl.lit(1, pl.Int64))
         valid, quarantine = split(raw, rules, night=today, mapped=mapping.delivered)
-        by_month, lost_by_month, by_reason, days = pl.collect_all(
+        by_month, lost_by_month, by_reason, days, sold = pl.collect_all(
             [
                 valid.group_by(month).agg(pl.len().alias("valid"), pl.col("day").max().alias("last")),
                 quarantine.group_by(month).agg(pl.len().alias("lost")),
                 quarantine.explode("reasons").group_by("reasons").len(),
                 valid.filter(~pl.col("is_return")).select("customer_id", "day").unique(),
+                valid.filter(~pl.col("is_return"), pl.col("contract_until") > pl.col("day")).select(
+                    "customer_id", length=(pl.col("contract_until") - pl.col("day")).dt.total_days()
+                ),
             ]
         )
         months.append(by_month.join(lost_by_month, on="day", how="full", coalesce=True, nulls_equal=True))
         reasons.append(by_reason)
         purchases.append(days)
+        terms.append(sold)
     counts = pl.concat(months).group_by("day").agg(pl.col("valid", "lost").sum(), pl.col("last").max())
     valid_rows, lost_rows, last_day = counts.select(pl.col("valid", "lost").sum(), pl.col("last").max()).row(0)
     rows = valid_rows + lost_rows
@@ -142,7 +149,8 @@ def _accounts(
     rejected = Counter[str]()
     for by_reason in reasons:
         rejected.update(dict(by_reason.iter_rows()))
-    days = pl.concat(purchases)
+    days, sold = pl.concat(purchases), pl.concat(terms)
+    most = sold["customer_id"].n_unique() > days["customer_id"].n_unique() / 2
     codes = sample["currency"].drop_nulls().unique()
     return Survey(
         files=len(files) + len(lacking),
@@ -157,4 +165,5 @@ def _accounts(
         currency=codes.item() if len(codes) == 1 else None,
         last_day=last_day,
         suggestion=suggest(days) if days.height else None,
+        term_days=round(float(np.median(sold["length"].to_numpy()))) if most else None,
     )

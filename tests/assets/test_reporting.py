@@ -13,6 +13,7 @@ from assets.night_report import NightReport
 from assets.reporting import as_html, as_text
 from assets.retention_report import warnings_of
 from assets.settled_night import SettledNight
+from models.definition import ChurnDefinition
 from models.delivery_notes import SKIPPED, UNUSED, DeliveryNote
 from models.drift import Drift
 from models.mapping import ColumnMapping
@@ -102,7 +103,7 @@ AT_RISK = table(
 def report() -> NightReport:
     return NightReport(
         night=NIGHT,
-        horizon_days=90,
+        churn=ChurnDefinition(horizon_days=90),
         active_customers=1000,
         at_risk=AT_RISK,
         model="Version 2, trained as of 30 June 1998, scored.",

@@ -1,5 +1,6 @@
 """Reasons are true of the customer, and said with his own numbers."""
 
+from datetime import date
 from string import Formatter
 
 import polars as pl
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.catalogue import FeatureRecipe, meanings
-from models.formulas import FAMILIES
+from models.catalogue import FAMILIES, FeatureRecipe, meanings
+from models.facts import Told
 from models.phrases import GROUPS, SINGULAR, TEXTS
 from models.reasons import codes, group_of, reasons
 
@@ -105,9 +106,23 @@ def test_what_speaks_for_staying_is_no_reason():
     assert [said[name] for name in ("reason_2", "reason_3", "reason_2_code", "reason_3_code")] == [None] * 4
 
 
+def test_the_end_of_a_contract_is_said_as_a_day():
+    known = {"days_to_expiry": 9.0, "renewals": 2.0, "lapses": 0.0, "auto_renew": 0.0}
+    row = pl.DataFrame([known]).cast(pl.Float32).with_columns(night=pl.lit(date(2026, 4, 24)))
+    pushes = pl.DataFrame([{"auto_renew": 0.5, "days_to_expiry": 0.4}])
+    said = {language: reasons(row, pushes, language=language).row(0, named=True) for language in TEXTS}
+    assert [said["en"]["reason_1_code"], said["en"]["reason_2_code"]] == ["renewal_off", "contract_ends"]
+    assert said["en"]["reason_2"] == "Contract ends on 3 May 2026; renewed 2 times before"
+    assert said["de"]["reason_2"] == "Vertrag endet am 03.05.2026; bisher 2-mal verlängert"
+    once = reasons(row.with_columns(renewals=pl.lit(1.0)), pushes)["reason_2"].item()
+    assert once == "Contract ends on 3 May 2026; renewed 1 time before"
+
+
 def test_every_feature_of_the_recipe_belongs_to_a_group():
     told = set(FAMILIES) - {"weekdays"}
-    names = meanings(FeatureRecipe(families=tuple(family for family in FAMILIES if family in told)))
+    recipe = FeatureRecipe(families=tuple(family for family in FAMILIES if family in told))
+    names = meanings(recipe, inputs=(Told("auto_renew", "attributes", False, True),), grace_days=14)
+    assert "auto_renew" in names
     assert {name for name in [*names, "input_tickets_days"] if group_of(name) is GROUPS[-1]} == set()
 
 

@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from models.definition import ChurnDefinition
 from models.ranking import EvaluationRecipe
 from models.settlement import SERVED, Performance, SettledOutcome, performance, ripe, settle
 
 NIGHT = date(2026, 1, 31)
+CHURN = ChurnDefinition(horizon_days=30)
 QUICK = EvaluationRecipe(replicates=20)
 
 
@@ -88,7 +90,7 @@ def test_what_was_said_and_done_stands_beside_what_happened():
             ("ann", "new", "high", "save_now", "call", False, True), ("bob", "left", "low", "x", "y", True, True)
         ),
         days(*PAST, ("ann", 30, 1, 25), ("bob", 31, 1, 99), ("cyd", 0, 1, 5)),
-        30,
+        CHURN,
     ).collect()
     SettledOutcome.validate(found)
     columns = ["customer_id", "churned", "outcome_spend", "risk_tier", "segment", "action", "is_control", "deliver"]
@@ -108,18 +110,20 @@ def test_where_contacts_are_told_everybody_was_contacted_within_the_horizon_or_n
     who = ["ann", "bob", "cyd"]
     contacts = pl.LazyFrame({"customer_id": ["ann", "bob", "cyd", "eve"], "day": [day(30), day(31), day(0), day(1)]})
     rows = [(name, "new", "high", "save_now", "call", name == "bob", name != "bob") for name in who]
-    found = settle(scores([(name, 0.5) for name in who]).lazy(), delivered(*rows), days(*PAST), 30, contacts).collect()
+    found = settle(
+        scores([(name, 0.5) for name in who]).lazy(), delivered(*rows), days(*PAST), CHURN, contacts
+    ).collect()
     assert found["contacted"].to_list() == [True, False, False]
     assert found["arm"].to_list() == ["treated", "control", "treated"]
 
 
 def test_customers_who_were_not_scored_are_not_settled():
-    found = settle(scores([("ann", 0.9)]).lazy(), delivered(), days(*PAST), 30).collect()
+    found = settle(scores([("ann", 0.9)]).lazy(), delivered(), days(*PAST), CHURN).collect()
     assert found["customer_id"].to_list() == ["ann"]
 
 
 def test_without_ripe_nights_there_is_nothing_to_settle():
-    found = settle(scores([]).lazy().cast({"night": pl.Date}), delivered(), days(*PAST), 30).collect()
+    found = settle(scores([]).lazy().cast({"night": pl.Date}), delivered(), days(*PAST), CHURN).collect()
     assert found.is_empty()
     assert found.columns == SettledOutcome.column_names()
 

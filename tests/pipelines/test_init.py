@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.files import FileSource
+from models.contract_simulator import lines, subscribers
 from models.mapping import canonical
 from pipelines.cli import app
 from pipelines.init import init
@@ -54,6 +55,18 @@ def test_settings_of_a_folder_run_unedited(landing: Path, tmp_path: Path) -> Non
     source = settings.transactions()
     assert isinstance(source, FileSource)
     assert [file.name for file in source.files()] == ["export.csv"]
+
+
+def test_of_terms_with_a_last_paid_day_churn_by_contract_is_suggested(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    book = lines(subscribers(80, seed=1), first_day=START, days=400, term_days=60, grace_days=14, seed=1)
+    book.rename({"contract_until": "Contract End"}).write_csv(tmp_path / "book.csv")
+    target = tmp_path / "churn.toml"
+    assert init(str(tmp_path / "book.csv"), target=target, force=False) == 0
+    churn = load_settings(target).churn
+    assert (churn.definition, churn.horizon_days, churn.grace_days) == ("contract", 15, 14)
+    assert "usually 60 days ahead: whoever does not renew has left" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_terminal_says_what_was_guessed_and_why(

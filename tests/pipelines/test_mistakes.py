@@ -133,6 +133,19 @@ MISTAKES = {
     ),
     "a word for a section": settings("source = 3", "valid dictionary", text="source = 3"),
     "a horizon of no days": settings("horizon_days is 0", "at least 1 day", sections="[churn]\nhorizon_days = 0"),
+    "a contract without its end": settings(
+        "churn.definition is 'contract', but source.columns.contract_until names no column",
+        "write the header",
+        sections='[churn]\ndefinition = "contract"',
+    ),
+    "a contract without its features": settings(
+        "features.families lacks 'terms'",
+        "add it",
+        sections='contract_until = "end"\n[churn]\ndefinition = "contract"\n[features]\nfamilies = ["recency"]',
+    ),
+    "a grace of less than nothing": settings(
+        "grace_days is -1", "must not be negative", sections="[churn]\ngrace_days = -1"
+    ),
     "a share above one": settings(
         "max_rejected_share is 5", "a number from 0 to 1", sections="[validation]\nmax_rejected_share = 5"
     ),
