@@ -44,11 +44,13 @@ def at_risk_segments(
     earlier = [past for past in lake.nights("at_risk_segments") if past < night]
     rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
     previous = lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
+    version = churn_scores["model_version"][0]
+    learned = tracking.load_worth(version)
     channels = {action.channel for action in policy.actions}
     return segments_of(
         churn_scores,
         customer_features,
-        lambda at_risk: tracking.load(churn_scores["model_version"][0]).contributions(at_risk),
+        lambda at_risk: tracking.load(version).contributions(at_risk),
         previous,
         night=night,
         tiers=tiers,
@@ -57,6 +59,7 @@ def at_risk_segments(
         experiment=experiment,
         language=language,
         consent=contactable(churn_scores["customer_id"], customer_consents, consent_rule, channels, night),
+        spend=None if learned is None else learned.spend,
         profiled=profiled(previous.lazy(), customer_consents, consent_rule, night).collect()["customer_id"],
     )
 

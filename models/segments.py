@@ -7,7 +7,9 @@ from datetime import date
 from hashlib import sha256
 
 import dataframely as dy
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.actions import Policy
 from models.experiment import Experiment, assign
@@ -126,6 +128,7 @@ def at_risk_segments(
     language: str = "en",
     consent: pl.DataFrame | None = None,
     profiled: pl.Series | None = None,
+    spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
 ) -> pl.DataFrame:
     """The at-risk table of a night.
 
@@ -145,6 +148,7 @@ def at_risk_segments(
         consent: see `models.policy.decide`.
         profiled: customers of earlier nights who may be profiled; None is all of them. Of whoever may not, nothing
             is told but that he has left, and why.
+        spend: see `models.value.value`.
 
     Returns:
         `AtRiskSegment`, sorted by customer_id.
@@ -159,7 +163,7 @@ def at_risk_segments(
     earlier = previous.filter(pl.col("night") < night)
     last = earlier.filter(pl.col("night") == pl.col("night").max(), pl.col("status") != "left")
     placed = risk(scores, last, tiers)
-    active = named(placed, value(features, worth, night))
+    active = named(placed, value(features, worth, night, spend))
     at_risk = active.filter(pl.col("risk_tier") != "none")
     known = features.join(at_risk, on="customer_id", how="semi").sort("customer_id")
     # A model need not be asked about nobody.
