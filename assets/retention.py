@@ -13,6 +13,7 @@ from assets.tracking import Tracking
 from models.actions import Policy
 from models.consent import ConsentRule, contactable, profiled
 from models.experiment import Experiment
+from models.matrix import Segments
 from models.segments import at_risk_segments as segments_of
 from models.tiers import Tiers
 from models.value import ValueRule
@@ -33,6 +34,7 @@ def at_risk_segments(
     worth: dg.ResourceParam[ValueRule],
     policy: dg.ResourceParam[Policy],
     experiment: dg.ResourceParam[Experiment],
+    segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
     consent_rule: dg.ResourceParam[ConsentRule],
     churn_scores: pl.DataFrame,
@@ -57,6 +59,7 @@ def at_risk_segments(
         worth=worth,
         policy=policy,
         experiment=experiment,
+        segments=segments,
         language=language,
         consent=contactable(churn_scores["customer_id"], customer_consents, consent_rule, channels, night),
         spend=None if learned is None else learned.spend,
