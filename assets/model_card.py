@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.wording import NAMES, UNKNOWN
 from models.scorer import Scorer
+from models.worth import Appraisal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,6 +48,7 @@ class TrainingRecord:
         params: What the recipe was set to.
         settings: The settings file as it stood, without passwords.
         tags: Where it came from: git revision, Dagster run, partition and the like.
+        worth: What came of learning the value, and whether it serves.
         profile: What the customers looked like, see `models.drift.profile`.
         tables: Frames without customers: calibration bins, gain, deciles.
         figures: Pictures by name.
@@ -69,6 +71,7 @@ class TrainingRecord:
     params: Mapping[str, object] = field(default_factory=dict)
     settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    worth: Appraisal | None = None
     profile: pl.DataFrame | None = None
     tables: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     figures: "Mapping[str, Figure]" = field(default_factory=dict)
@@ -129,6 +132,7 @@ def model_card(record: TrainingRecord) -> str:
             "",
             "A gain counts where its whole interval lies above zero.",
             "",
+            *(["## Value", "", record.worth.sentence, ""] if record.worth is not None else []),
             "## Limits",
             "",
             "- It describes the customers of the definition as of the night. Whoever was lost before is not scored.",

@@ -12,8 +12,8 @@ from assets.settled_night import SettledNight, against_rules, how_right
 from assets.uplift_report import what_actions_did
 from assets.wording import UNKNOWN, Section, asked_about, leaving, long_date, words
 from models.definition import ChurnDefinition
+from models.matrix import CODES, Segments
 from models.power import Power
-from models.segments import PURPOSES
 from models.summary import summary
 from models.tiers import TIERS
 from models.uplift import RetentionUplift
@@ -38,6 +38,8 @@ class NightReport:
         power: What that experiment can find, if anybody takes part.
         warnings: What needs attention, as sentences.
         places: Where to look next: what it is, and its path or address.
+        segments: What the segments are called.
+        language: In which language.
         figures: Pictures by title.
     """
 
@@ -52,6 +54,8 @@ class NightReport:
     power: Power | None = None
     warnings: Sequence[str] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    segments: Segments = field(default_factory=Segments)
+    language: str = "en"
     figures: "Mapping[str, Figure]" = field(default_factory=dict)
 
     @cached_property
@@ -145,14 +149,16 @@ def _tiers(report: NightReport) -> Section:
 
 def _segments(report: NightReport) -> Section:
     present = report.totals["by_segment"]
-    meaning = [f"{words(name).capitalize()}: {PURPOSES[name]}." for name in PURPOSES if name in present]
-    return Section("By segment", meaning, ("segment", *_HEADER), _sums(report, "segment", list(PURPOSES)))
+    told = report.segments.told(report.language)
+    meaning = [f"{name[:1].upper()}{name[1:]}: {purpose}." for code, (name, purpose) in told.items() if code in present]
+    rows = _sums(report, "segment", list(CODES), {code: name for code, (name, _) in told.items()})
+    return Section("By segment", meaning, ("segment", *_HEADER), rows)
 
 
 _HEADER = ("customers", "mean risk", "value at risk", "to contact", "control", "expected profit")
 
 
-def _sums(report: NightReport, by: str, order: list[str]) -> list[list[str]]:
+def _sums(report: NightReport, by: str, order: list[str], names: Mapping[str, str] | None = None) -> list[list[str]]:
     table = (
         report.at_risk.filter(pl.col("status") != "left")
         .group_by(pl.col(by).cast(pl.Enum(order)))
@@ -169,7 +175,7 @@ def _sums(report: NightReport, by: str, order: list[str]) -> list[list[str]]:
     valued = report.totals["value_at_risk"] is not None
     return [
         [
-            words(name),
+            (names or {}).get(name, words(name)),
             f"{count:,}",
             f"{chance:.0%}",
             report.money(stake if valued else None),

@@ -13,6 +13,7 @@ from assets.tracking import Tracking
 from models.actions import Policy
 from models.consent import ConsentRule, contactable, profiled
 from models.experiment import Experiment
+from models.matrix import Segments
 from models.segments import at_risk_segments as segments_of
 from models.tiers import Tiers
 from models.value import ValueRule
@@ -33,6 +34,7 @@ def at_risk_segments(
     worth: dg.ResourceParam[ValueRule],
     policy: dg.ResourceParam[Policy],
     experiment: dg.ResourceParam[Experiment],
+    segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
     consent_rule: dg.ResourceParam[ConsentRule],
     churn_scores: pl.DataFrame,
@@ -44,19 +46,23 @@ def at_risk_segments(
     earlier = [past for past in lake.nights("at_risk_segments") if past < night]
     rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
     previous = lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
+    version = churn_scores["model_version"][0]
+    learned = tracking.load_worth(version)
     channels = {action.channel for action in policy.actions}
     return segments_of(
         churn_scores,
         customer_features,
-        lambda at_risk: tracking.load(churn_scores["model_version"][0]).contributions(at_risk),
+        lambda at_risk: tracking.load(version).contributions(at_risk),
         previous,
         night=night,
         tiers=tiers,
         worth=worth,
         policy=policy,
         experiment=experiment,
+        segments=segments,
         language=language,
         consent=contactable(churn_scores["customer_id"], customer_consents, consent_rule, channels, night),
+        spend=None if learned is None else learned.spend,
         profiled=profiled(previous.lazy(), customer_consents, consent_rule, night).collect()["customer_id"],
     )
 

@@ -18,6 +18,7 @@ from models.delivery_notes import SKIPPED, sentences
 from models.drift import stale
 from models.experiment import Experiment
 from models.mapping import ColumnMapping
+from models.matrix import Segments
 from models.power import power
 
 
@@ -57,6 +58,8 @@ def retention_report(
     columns: dg.ResourceParam[ColumnMapping],
     policy: dg.ResourceParam[Policy],
     experiment: dg.ResourceParam[Experiment],
+    segments: dg.ResourceParam[Segments],
+    language: dg.ResourceParam[str],
     delivery_notes: pl.DataFrame,
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
@@ -85,6 +88,8 @@ def retention_report(
             night=night,
             horizon_days=churn.ripe_days,
         ),
+        segments=segments,
+        language=language,
         warnings=warnings_of(delivery_notes, columns, model_drift),
         places={
             "table": crm.address,

@@ -13,9 +13,11 @@ import polars as pl
 from assets.experiment_store import ExperimentStore, open_store
 from assets.model_card import TrainingRecord
 from assets.stored_scorer import restore
-from assets.training_run import JUDGED, PROFILE, keyed, training_digest, write_training
+from assets.stored_worth import restore as restore_worth
+from assets.training_run import JUDGED, PROFILE, WORTH, keyed, training_digest, write_training
 from models import drift
 from models.scorer import Scorer
+from models.worth import WorthModel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -215,6 +217,14 @@ class Tracking(dg.ConfigurableResource[None]):
         """The scorer of a version as it was judged: it has not seen the judged night."""
         run = self.store.client.get_run(self.version(version).run_id)
         return self._restore(f"{run.info.artifact_uri}/{JUDGED}")
+
+    def load_worth(self, version: str) -> WorthModel | None:
+        """The model of value that was learned with a version; None where the premium gives the value."""
+        run = self.store.client.get_run(self.version(version).run_id)
+        if not any(file.path == WORTH for file in self.store.client.list_artifacts(run.info.run_id)):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            return restore_worth(self.store.download(f"{run.info.artifact_uri}/{WORTH}", Path(folder)))
 
     def _appointed(self, recorded: Version) -> Version:
         """Appoint a version that has earned it; after a crash between record and appointment the next call does."""

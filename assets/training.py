@@ -26,6 +26,8 @@ from models.evaluation import calibration_table, gain_table, threshold_table
 from models.settlement import SERVED
 from models.slices import by_slice
 from models.terms import customer_terms
+from models.value import ValueRule
+from models.worth import appraise
 
 _EXPLAINED = 2000
 """Customers of the judged night whose contributions are averaged in the picture."""
@@ -58,6 +60,7 @@ def churn_model(
     settings_text: dg.ResourceParam[str],
     drift_limits: dg.ResourceParam[DriftLimits],
     consent_rule: dg.ResourceParam[ConsentRule],
+    worth: dg.ResourceParam[ValueRule],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
@@ -80,9 +83,12 @@ def churn_model(
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
     outcome = challenge(days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines))
+    value = appraise(days, night, question, worth.horizon_days, items=items, facts=facts)
+    context.log.info(value.sentence)
     tonight = lake.scan("customer_features", [night]).collect()
     record = record_of(outcome, night, question, tonight, run_id=context.run.run_id)
-    tracking.record_training(replace(record, settings=settings_text))
+    tables = {**record.tables, **({"value_calibration": value.deciles} if value.figures else {})}
+    tracking.record_training(replace(record, settings=settings_text, worth=value, tables=tables))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
     return pinned(night, champion, outcome.verdict.sentence)

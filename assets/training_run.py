@@ -10,9 +10,10 @@ from pathlib import Path
 from assets.experiment_store import ExperimentStore
 from assets.model_card import TrainingRecord, model_card, summary
 from assets.stored_scorer import save
+from assets.stored_worth import save as save_worth
 
 CHALLENGER, CHAMPION = "committee", "champion"
-JUDGED, PROFILE = "judged", "profile.json"
+JUDGED, PROFILE, WORTH = "judged", "profile.json", "worth"
 
 
 def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *, promote: bool) -> str:
@@ -47,6 +48,9 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
         if record.profile is not None:
             # As Polars writes it: a table of MLflow is rounded, and a customer on the edge of a bin would change sides.
             client.log_text(parent, record.profile.write_json(), PROFILE)
+        if record.worth is not None and record.worth.model is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                client.log_artifacts(parent, f"{save_worth(record.worth.model, Path(folder, WORTH))}", WORTH)
         client.log_text(parent, model_card(record), "model_card.md")
         client.log_text(parent, record.settings, "churn.toml")
         for scorer, figures in record.metrics.items():
@@ -67,6 +71,9 @@ def training_digest(record: TrainingRecord) -> str:
     content = hashlib.sha256(b"" if booster is None else bytes(booster.save_raw("ubj")))
     for part in (record.serving.describe(), f"{record.night}", record.data_digest, record.settings_digest):
         content.update(json.dumps(part, sort_keys=True).encode())
+    if record.worth is not None and record.worth.model is not None:
+        content.update(bytes(record.worth.model.booster.save_raw("ubj")))
+        content.update(json.dumps(record.worth.model.describe(), sort_keys=True).encode())
     return content.hexdigest()
 
 
@@ -82,6 +89,7 @@ def _figures(record: TrainingRecord) -> dict[str, float]:
         {"test": record.metrics.get(CHALLENGER, {})}
         | {f"gate/{rival}": gains for rival, gains in record.rivals.items()}
         | {f"segment/{segment}": figures for segment, figures in segments.items()}
+        | {f"value/{name}": each for name, each in (record.worth.figures if record.worth else {}).items()}
     )
 
 

@@ -81,6 +81,11 @@ def compare(
     return result
 
 
+def mean_gain(name: str, gains: Vector, recipe: EvaluationRecipe) -> dict[str, float]:
+    """The mean of what each customer gains, with its bootstrap interval: `name`, `name_low` and `name_high`."""
+    return _interval(name, float(gains.mean()), _mean_noise(gains, recipe, 0), recipe)
+
+
 def gain_table(churned: NDArray[np.bool_], probability: Vector, points: int = 100) -> pl.DataFrame:
     """Whom one reaches by contacting the riskiest share of the customers.
 

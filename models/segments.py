@@ -7,25 +7,19 @@ from datetime import date
 from hashlib import sha256
 
 import dataframely as dy
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.actions import Policy
 from models.experiment import Experiment, assign
-from models.matrix import named
+from models.matrix import CODES, Segments, named
 from models.policy import decide
 from models.reasons import reasons
 from models.tiers import Tiers, risk
 from models.value import ValueRule, value
 
 CONTRACT_VERSION = "1"
-
-PURPOSES = {
-    "save_now": "likely to leave and worth a personal effort now",
-    "win_back_cheaply": "likely to leave, worth an automatic message or a small offer",
-    "nurture": "drifting, worth attention without a discount",
-    "let_go": "not worth more than a message that costs next to nothing",
-}
-"""What each segment is for."""
 
 NOT_PROFILED = "not_profiled"
 """Why a row is suppressed for the last time: the customer objected to profiling, or does not agree to it any more."""
@@ -62,7 +56,7 @@ class AtRiskSegment(dy.Schema):
     value_at_risk = dy.Float64(nullable=True, min=0)
     currency = dy.String(nullable=True)
     expected_next_purchase = dy.Date(nullable=True)
-    segment = dy.String(nullable=False, check=_one_of("none", *PURPOSES))
+    segment = dy.String(nullable=False, check=_one_of("none", *CODES))
     reason_1 = dy.String(nullable=True)
     reason_2 = dy.String(nullable=True)
     reason_3 = dy.String(nullable=True)
@@ -123,9 +117,11 @@ def at_risk_segments(
     worth: ValueRule | None = None,
     policy: Policy | None = None,
     experiment: Experiment | None = None,
+    segments: Segments | None = None,
     language: str = "en",
     consent: pl.DataFrame | None = None,
     profiled: pl.Series | None = None,
+    spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
 ) -> pl.DataFrame:
     """The at-risk table of a night.
 
@@ -141,10 +137,12 @@ def at_risk_segments(
         worth: how spend becomes value.
         policy: what can be done.
         experiment: who is left alone.
+        segments: where the value tiers begin.
         language: language of the reasons.
         consent: see `models.policy.decide`.
         profiled: customers of earlier nights who may be profiled; None is all of them. Of whoever may not, nothing
             is told but that he has left, and why.
+        spend: see `models.value.value`.
 
     Returns:
         `AtRiskSegment`, sorted by customer_id.
@@ -152,14 +150,20 @@ def at_risk_segments(
     Raises:
         ValueError: when a scored customer has no features or the scores come from several models.
     """
-    settings = (tiers or Tiers(), worth or ValueRule(), policy or Policy(), experiment or Experiment())
-    tiers, worth, policy, experiment = settings
+    tiers, worth, policy, experiment = (
+        tiers or Tiers(),
+        worth or ValueRule(),
+        policy or Policy(),
+        experiment or Experiment(),
+    )
+    segments = segments or Segments()
+    settings = (tiers, segments, worth, policy, experiment)
     if (versions := scores["model_version"].n_unique()) > 1:
         raise ValueError(f"the scores of {night} come from {versions} models; score the night again with one")
     earlier = previous.filter(pl.col("night") < night)
     last = earlier.filter(pl.col("night") == pl.col("night").max(), pl.col("status") != "left")
     placed = risk(scores, last, tiers)
-    active = named(placed, value(features, worth, night))
+    active = named(placed, value(features, worth, night, spend), segments)
     at_risk = active.filter(pl.col("risk_tier") != "none")
     known = features.join(at_risk, on="customer_id", how="semi").sort("customer_id")
     # A model need not be asked about nobody.

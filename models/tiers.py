@@ -20,6 +20,8 @@ class Tiers:
         medium: at or above it the risk is medium.
         high: at or above it the risk is high.
         leave_margin: a tier is left only below its threshold less this margin.
+        capacity: how many customers are at risk in a night at most: the riskiest of them, with the margin in favour of
+            those who were at risk before; by default as many as reach the thresholds.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -29,6 +31,7 @@ class Tiers:
     medium: float = 0.8
     high: float = 0.9
     leave_margin: float = 0.03
+    capacity: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse thresholds that leave a tier without room."""
@@ -39,6 +42,8 @@ class Tiers:
             )
         if not 0 <= self.leave_margin < self.low:
             raise ValueError(f"leave_margin is {self.leave_margin}; it must be from 0 to below low ({self.low})")
+        if self.capacity is not None and self.capacity < 1:
+            raise ValueError(f"capacity is {self.capacity}; it must be at least 1 customer, or left out for no limit")
 
 
 def risk(scores: pl.DataFrame, previous: pl.DataFrame, tiers: Tiers) -> pl.DataFrame:
@@ -48,7 +53,7 @@ def risk(scores: pl.DataFrame, previous: pl.DataFrame, tiers: Tiers) -> pl.DataF
         scores: customer_id, churn_probability and model_version of everybody active.
         previous: customer_id and risk_tier of the night before; may be empty.
         tiers: the thresholds. A tier is entered at its threshold and kept until the customer falls
-            below the threshold less the margin (hysteresis).
+            below the threshold less the margin (hysteresis). Beyond the capacity nobody is at risk.
 
     Returns:
         customer_id, churn_probability (4 digits), risk_percentile (1 to 100, 100 the riskiest, equals
@@ -63,6 +68,11 @@ def risk(scores: pl.DataFrame, previous: pl.DataFrame, tiers: Tiers) -> pl.DataF
     halves = (2 * pl.col("churn_probability").rank()).cast(pl.Int64)
     customers = pl.len().cast(pl.Int64)
     tier = pl.max_horizontal(reached, pl.min_horizontal(kept, before))
+    if tiers.capacity is not None:
+        # Of the same percentile the more probable first, of equals the first by id.
+        favoured = (measure + (before > 0) * tiers.leave_margin).round(9)
+        place = pl.struct(favoured.alias("favoured"), "churn_probability").rank("ordinal", descending=True)
+        tier = pl.when(place <= tiers.capacity).then(tier).otherwise(0)
     return (
         scores.sort("customer_id")
         .with_columns(

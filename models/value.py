@@ -1,12 +1,14 @@
 """What a customer is worth if he stays, and when he would buy next by his own rhythm."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 PRIOR_GAPS = 2
 """Weight of the population's typical gap between purchases, counted in gaps of the customer's own."""
@@ -36,27 +38,37 @@ class ValueRule:
             raise ValueError(f"horizon_days is {self.horizon_days}; it must be at least 1 day")
 
 
-def value(features: pl.DataFrame, rule: ValueRule, night: date) -> pl.DataFrame:
+def value(
+    features: pl.DataFrame,
+    rule: ValueRule,
+    night: date,
+    spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
+) -> pl.DataFrame:
     """Value and expected next purchase of each active customer.
 
     Args:
         features: the features of everybody active, as the population's mean is taken over them.
         rule: margin, horizon and currency.
         night: the as-of date.
+        spend: what each customer is expected to spend over so many days if kept, `models.worth.WorthModel.spend`; by
+            default the credibility premium of their own past.
 
     Returns:
         customer_id, value (Float64, 2 digits; null throughout when no amounts are known) and
         expected_next_purchase (Date, after the night; the last paid day of a contract; null when nobody ever bought
         twice), row by row.
     """
+    rate = daily_spend(features)
+    if spend is not None and features.height and not rate.null_count():
+        rate = pl.Series(spend(features, rule.horizon_days) / rule.horizon_days)
     return features.select(
         "customer_id",
-        value=(pl.lit(_daily_spend(features)) * rule.margin * rule.horizon_days).round(2),
+        value=(pl.lit(rate) * rule.margin * rule.horizon_days).round(2),
         expected_next_purchase=_next_purchase(features, night),
     )
 
 
-def _daily_spend(features: pl.DataFrame) -> pl.Series:
+def daily_spend(features: pl.DataFrame) -> pl.Series:
     """Net spend per day, shrunk towards the population's mean.
 
     The credibility premium of Bühlmann and Straub (1970): with net spend S over t days and n orders,
@@ -69,15 +81,36 @@ def _daily_spend(features: pl.DataFrame) -> pl.Series:
     customer's own past counts. A term may be longer than the windows: of a contract all spend counts that is looked
     back on, over the days that it paid for, up to the end of the term.
     """
+    own = _own_spend(features)
+    if own is None:
+        return pl.Series([None] * features.height, dtype=pl.Float64)
+    spend, days, orders = own
+    total = days.sum()
+    mean = spend.sum() / total
+    within = (spend**2 / orders).sum() / total
+    spread = total - (days**2).sum() / total
+    between = (days * (spend / days - mean) ** 2).sum() - (len(spend) - 1) * within
+    # Where customers differ by no more than chance, or there is but one, all are taken for alike.
+    weight = days / (days + within * spread / between) if between > 0 and spread > 0 else np.zeros_like(days)
+    return pl.Series(weight * spend / days + (1 - weight) * mean)
+
+
+def own_rate(features: pl.DataFrame) -> NDArray[np.float64]:
+    """Net spend per day of each customer's own past; NaN when no amounts are known."""
+    own = _own_spend(features)
+    return np.full(features.height, np.nan) if own is None else own[0] / own[1]
+
+
+def _own_spend(features: pl.DataFrame) -> NDArray[np.float64] | None:
+    """Net spend, days and orders of each customer in the longest window or all terms; None when no amounts are known."""
     windows = sorted(int(name[6:-1]) for name in features.columns if re.fullmatch(r"spend_\d+d", name))
     if not windows or features[f"spend_{windows[-1]}d"].is_null().all():
-        return pl.Series([None] * features.height, dtype=pl.Float64)
-    year = windows[-1]
-    past, paid = f"_{year}d", (pl.col("tenure_days") + 1).clip(1, year)
+        return None
+    past, paid = f"_{windows[-1]}d", (pl.col("tenure_days") + 1).clip(1, windows[-1])
     if "days_to_expiry" in features.columns:
         past, paid = "", pl.col("tenure_days") + pl.col("days_to_expiry")
     returned = pl.col(f"refunds_share{past}") if f"refunds_share{past}" in features.columns else pl.lit(0.0)
-    spend, days, orders = (
+    return (
         features.select(
             (pl.col(f"spend{past}") * (1 - returned.fill_null(0))).clip(0).fill_null(0),
             paid,
@@ -87,14 +120,6 @@ def _daily_spend(features: pl.DataFrame) -> pl.Series:
         .to_numpy()
         .T
     )
-    total = days.sum()
-    mean = spend.sum() / total
-    within = (spend**2 / orders).sum() / total
-    spread = total - (days**2).sum() / total
-    between = (days * (spend / days - mean) ** 2).sum() - (len(spend) - 1) * within
-    # Where customers differ by no more than chance, or there is but one, all are taken for alike.
-    weight = days / (days + within * spread / between) if between > 0 and spread > 0 else np.zeros_like(days)
-    return pl.Series(weight * spend / days + (1 - weight) * mean)
 
 
 def _next_purchase(features: pl.DataFrame, night: date) -> pl.Expr:

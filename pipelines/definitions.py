@@ -64,6 +64,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "worth": settings.value,
         "policy": settings.retention,
         "experiment": settings.experiment,
+        "segments": settings.segments,
         "language": settings.language,
         "crm": crm_of(settings),
         "reports": Reports(root=str(settings.beside(settings.lake.reports))),

@@ -38,6 +38,7 @@ from models.features import FeatureRecipe
 from models.gate import GateRecipe
 from models.learning import TrainingRecipe
 from models.mapping import ColumnMapping, Reading
+from models.matrix import Segments
 from models.ranking import EvaluationRecipe
 from models.tiers import Tiers
 from models.transactions import ValidationRules
@@ -278,7 +279,7 @@ class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
-        language: Language of the reasons: ``en`` or ``de``.
+        language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
     model_config = SettingsConfigDict(
@@ -297,6 +298,7 @@ class Settings(BaseSettings):
     drift: DriftLimits = DriftLimits()
     value: ValueRule = ValueRule()
     tiers: Tiers = Tiers()
+    segments: Segments = Segments()
     retention: Policy = Policy()
     experiment: Experiment = Experiment()
     language: Literal["en", "de"] = "en"

@@ -10,9 +10,10 @@ import typer
 
 from assets.lake import SCHEMAS
 from models.features import FeatureRecipe
+from models.matrix import CODES
 from models.policy import decide
 from models.reasons import codes
-from models.segments import NOT_PROFILED, PURPOSES, AtRiskSegment
+from models.segments import NOT_PROFILED, AtRiskSegment
 from models.transactions import ValidationRules, row_rules
 from pipelines.cli import app
 from pipelines.jobs import JOBS
@@ -172,7 +173,7 @@ def test_a_column_that_is_never_null_is_said_to_be_so():
 def test_every_word_that_a_crm_may_meet_is_described():
     page = read("docs/table.md")
     assert list(table(page, "### Reasons")) == codes()
-    assert set(PURPOSES) <= set(inline(page))
+    assert set(CODES) <= set(inline(page))
     listed = re.search(r"the first that\s+applies of ([\w,\s]+)\.", decide.__doc__ or "")
     assert listed is not None
     assert list(table(page, "### What keeps a row back")) == ["left", NOT_PROFILED, *re.split(r",\s+", listed[1])]

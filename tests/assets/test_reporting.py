@@ -17,6 +17,7 @@ from models.definition import ChurnDefinition
 from models.delivery_notes import SKIPPED, UNUSED, DeliveryNote
 from models.drift import Drift
 from models.mapping import ColumnMapping
+from models.matrix import Segments
 from models.power import Power
 from models.segments import AtRiskSegment
 from models.uplift import RetentionUplift
@@ -151,6 +152,13 @@ def test_tables_say_the_same_in_text_and_page(report, line):
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in as_text(report).splitlines()]
     assert line in cells
     assert f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" in as_html(report)
+
+
+def test_segments_are_called_and_explained_as_the_shop_does(report):
+    named = Segments(names={"save_now": "Anrufen"}, purposes={"nurture": "nur melden"})
+    text = as_text(replace(report, segments=named, language="de"))
+    assert "Anrufen: wird wohl abwandern und ist jetzt persönlichen Einsatz wert." in text
+    assert "Pflegen: nur melden." in text
 
 
 def test_a_settled_night_is_told_in_words(report):

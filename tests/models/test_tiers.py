@@ -1,5 +1,6 @@
 """Risk tiers follow the thresholds, and nobody flips every night."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import polars as pl
@@ -84,3 +85,22 @@ def test_a_night_without_customers_has_nobody_at_risk():
 def test_impossible_thresholds_are_refused_with_a_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         Tiers(**arguments)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=9), st.integers(1, 9), st.sets(st.integers(0, 8)))
+def test_beyond_the_capacity_nobody_is_at_risk_and_who_was_so_before_goes_first(probabilities, capacity, before):
+    previous = pl.DataFrame(
+        {"customer_id": [f"c{n:03}" for n in sorted(before)], "risk_tier": ["low"] * len(before)},
+        schema={"customer_id": pl.String, "risk_tier": pl.String},
+    )
+    whole = risk(scores(*probabilities), previous, BY_PROBABILITY).filter(pl.col("risk_tier") != "none")
+    capped = risk(scores(*probabilities), previous, replace(BY_PROBABILITY, capacity=capacity))
+    chosen = capped.filter(pl.col("risk_tier") != "none")
+    assert chosen.height == min(capacity, whole.height)
+    assert chosen.join(whole, on=chosen.columns).height == chosen.height
+    left_out = whole.join(chosen, on="customer_id", how="anti")
+    known = pl.col("customer_id").is_in(previous["customer_id"].implode())
+    for each in (known, ~known):
+        inside, outside = (frame.filter(each)["churn_probability"].to_list() for frame in (chosen, left_out))
+        assert min(inside, default=1) >= max(outside, default=0) - 1e-4

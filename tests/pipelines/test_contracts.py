@@ -124,8 +124,8 @@ def test_a_night_is_settled_when_the_last_grace_is_over(book: Book) -> None:
 
 
 def test_advice_and_explanation_speak_of_contracts(book: Book) -> None:
-    scored = book.table("churn_scores", NIGHT)["customer_id"]
-    told = book.churn("explain", "--customer", scored[0], "--night", f"{NIGHT}")
+    off = book.table("at_risk_segments", NIGHT).filter(pl.col("reason_1_code") == "renewal_off")
+    told = book.churn("explain", "--customer", off["customer_id"][0], "--night", f"{NIGHT}")
     assert "likely not to renew the contract up to 14 days after its last day" in told
     assert "whether the contract renews by itself (1) or not (0)" in told
     assert "days before the end" in book.churn("horizon")

@@ -393,6 +393,11 @@ def test_training_can_be_asked_for_and_settlement_run_alone(tmp_path, late):
     shop = late.copy(tmp_path / "jobs")
     green(shop.run(LATE, "training"))
     green(shop.run(LATE, "settlement"))
+    tracking = resources(load_settings(shop.folder / "churn.toml"))["tracking"]
+    newest = tracking.versions()[-1]
+    figures = tracking.figures(newest)
+    won = all(figures[f"value/gain/{rule}/deviance_low"] > 0 for rule in ("premium", "own_rate", "mean"))
+    assert (tracking.load_worth(newest.version) is not None) == won
 
 
 def test_a_score_of_the_past_can_be_explained(late, capsys):
