@@ -102,7 +102,7 @@ def own_rate(features: pl.DataFrame) -> NDArray[np.float64]:
 
 
 def _own_spend(features: pl.DataFrame) -> NDArray[np.float64] | None:
-    """Net spend, days and orders of each customer in the longest window or all terms; None when no amounts are known."""
+    """Net spend, days and orders of each customer in the longest window or all terms; None without amounts."""
     windows = sorted(int(name[6:-1]) for name in features.columns if re.fullmatch(r"spend_\d+d", name))
     if not windows or features[f"spend_{windows[-1]}d"].is_null().all():
         return None

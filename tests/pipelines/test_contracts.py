@@ -127,6 +127,6 @@ def test_advice_and_explanation_speak_of_contracts(book: Book) -> None:
     off = book.table("at_risk_segments", NIGHT).filter(pl.col("reason_1_code") == "renewal_off")
     told = book.churn("explain", "--customer", off["customer_id"][0], "--night", f"{NIGHT}")
     assert "likely not to renew the contract up to 14 days after its last day" in told
-    assert "whether the contract renews by itself (1) or not (0)" in told
+    assert "│ auto_renew │ 0 │" in told
     assert "days before the end" in book.churn("horizon")
     assert "contracts that end within 30 days and are not renewed" in book.churn("doctor")
