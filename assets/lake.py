@@ -16,6 +16,8 @@ from models.deliveries import Delivery, Ledger
 from models.delivery_notes import DeliveryNote
 from models.drift import Drift
 from models.facts import Fact
+from models.propensities import ActionPropensity
+from models.save_rates import SaveRate
 from models.scores import ChurnScore
 from models.segments import AtRiskSegment
 from models.settlement import Performance, SettledOutcome
@@ -34,7 +36,9 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "customer_facts": Fact,
     "customer_consents": Consent,
     "churn_scores": ChurnScore,
+    "save_rates": SaveRate,
     "at_risk_segments": AtRiskSegment,
+    "action_propensities": ActionPropensity,
     "model_drift": Drift,
     "settled_outcomes": SettledOutcome,
     "live_performance": Performance,

@@ -1,6 +1,6 @@
 """Who is at risk tonight, what is done about it, and its delivery to the CRM."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import polars as pl
@@ -40,12 +40,11 @@ def at_risk_segments(
     churn_scores: pl.DataFrame,
     customer_features: pl.DataFrame,
     customer_consents: pl.LazyFrame,
+    save_rates: pl.DataFrame,
 ) -> pl.DataFrame:
     """The table that the CRM reads: who, why, how much is at stake, what to do, when, and who is in control."""
     night = as_night(context.partition_key)
-    earlier = [past for past in lake.nights("at_risk_segments") if past < night]
-    rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
-    previous = lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
+    previous = resting(lake, policy, night)
     version = churn_scores["model_version"][0]
     learned = tracking.load_worth(version)
     channels = {action.channel for action in policy.actions}
@@ -64,7 +63,15 @@ def at_risk_segments(
         consent=contactable(churn_scores["customer_id"], customer_consents, consent_rule, channels, night),
         spend=None if learned is None else learned.spend,
         profiled=profiled(previous.lazy(), customer_consents, consent_rule, night).collect()["customer_id"],
+        rates=save_rates,
     )
+
+
+def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:
+    """The newest night before a night, and those before it on which somebody may still rest."""
+    earlier = [past for past in lake.nights("at_risk_segments") if past < night]
+    rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
+    return lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})

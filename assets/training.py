@@ -82,7 +82,10 @@ def churn_model(
         profiled(table, customer_consents, consent_rule, night)
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
-    outcome = challenge(days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines))
+    contacted = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past < night])
+    outcome = challenge(
+        days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines), delivered=contacted
+    )
     value = appraise(days, night, question, worth.horizon_days, items=items, facts=facts)
     context.log.info(value.sentence)
     tonight = lake.scan("customer_features", [night]).collect()

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from models.allocation import Limits
 
@@ -115,6 +115,9 @@ class Policy:
             has no limit.
         contact_days: length of the contact window.
         patience_days: the window opens at the latest so many days after the night.
+        learn: whether save rates move with what settled experiments show; else those of the catalogue stay.
+        policy: "greedy" counts on the mean of what is believed of a save rate, "thompson" on a draw from it, anew each
+            night, so that actions of which little is known are tried.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -124,6 +127,8 @@ class Policy:
     channel_capacity: Mapping[str, int] = field(default_factory=dict)
     contact_days: int = 7
     patience_days: int = 14
+    learn: bool = True
+    policy: Literal["greedy", "thompson"] = "greedy"
 
     def __post_init__(self) -> None:
         """Refuse a catalogue that is ambiguous."""

@@ -9,6 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.baselines import HISTORY
+from models.contamination import untreated
 from models.definition import ChurnDefinition
 from models.evaluation import compare, evaluate
 from models.features import FeatureRecipe, features
@@ -90,6 +91,7 @@ def challenge(
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
     terms: pl.LazyFrame | None = None,
+    delivered: pl.LazyFrame | None = None,
 ) -> Challenge:
     """Train as of the newest ripe night, judge on it, then train as of tonight.
 
@@ -104,6 +106,7 @@ def challenge(
         items: ``customer_items`` as known on the night.
         facts: ``customer_facts`` as known on the night.
         terms: `models.terms.customer_terms` as known on the night; read where churn is by contract.
+        delivered: ``at_risk_segments`` of earlier nights; whoever was treated then is not learned from.
     """
     churn, horizon = question.churn, question.churn.ripe_days
     newest = night - timedelta(days=horizon)
@@ -127,6 +130,8 @@ def challenge(
     )
     outcomes = happened(days, nights, churn, terms)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
+    if delivered is not None:
+        examples = untreated(examples, delivered, horizon_days=horizon)
 
     lacking = refusal(
         examples.filter(pl.col("night").is_in(wanted[newest])),

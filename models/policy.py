@@ -8,7 +8,7 @@ from models.actions import Policy
 from models.allocation import allocate, upper_bound
 
 
-def offers(customers: pl.DataFrame, policy: Policy) -> pl.DataFrame:
+def offers(customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None = None) -> pl.DataFrame:
     """What every action that suits a customer would cost and bring in.
 
     With churn probability p, save rate g and value V the expected profit is (Verbraken, Verbeke and
@@ -20,6 +20,7 @@ def offers(customers: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     Args:
         customers: customer_id, churn_probability, value, segment and reason_1_code to reason_3_code.
         policy: the catalogue.
+        rates: action, segment and the save rate to count on; what is not named has that of the catalogue.
 
     Returns:
         customer_id, churn_probability, action, channel, cost (4 digits) and profit (2 digits; null without
@@ -30,7 +31,9 @@ def offers(customers: pl.DataFrame, policy: Policy) -> pl.DataFrame:
     codes = [pl.col(f"reason_{n}_code") for n in (1, 2, 3)]
     suiting = []
     for action in policy.actions:
-        taken = p * action.save_rate + (1 - p) * action.windfall
+        own = {} if rates is None else dict(rates.filter(action=action.name).select("segment", "rate").rows())
+        saved = p * pl.col("segment").replace_strict(own, default=action.save_rate, return_dtype=pl.Float64)
+        taken = saved + (1 - p) * action.windfall
         cost = (action.contact_cost + action.offer_cost * taken).round(4)
         suits = pl.lit(True)
         if action.suits_segments:
@@ -44,7 +47,7 @@ def offers(customers: pl.DataFrame, policy: Policy) -> pl.DataFrame:
                 action=pl.lit(action.name),
                 channel=pl.lit(action.channel),
                 cost=cost,
-                profit=(p * action.save_rate * pl.col("value") - cost).round(2),
+                profit=(saved * pl.col("value") - cost).round(2),
             )
         )
     if not suiting:
@@ -70,6 +73,7 @@ def decide(
     night: date,
     policy: Policy,
     consent: pl.DataFrame | None = None,
+    rates: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Choose what is done for whom tonight.
 
@@ -81,6 +85,7 @@ def decide(
         policy: the catalogue and its limits.
         consent: customer_id and one Boolean column per channel. Who is missing, and what is null or has no
             column, is not permitted. Without the table the channels are open and the CRM answers for consent.
+        rates: as for `offers`.
 
     Returns:
         The customers with action and channel (`none` when nothing is worthwhile or permitted),
@@ -88,7 +93,7 @@ def decide(
         included; null unless delivered or in cooldown), deliver and suppressed_reason: the first that
         applies of no_suitable_action, unprofitable, no_consent, cooldown, capacity, budget, control.
     """
-    suitable = offers(customers, policy)
+    suitable = offers(customers, policy, rates)
     worthwhile = suitable.filter(pl.col("profit").is_null() | (pl.col("profit") > 0))
     permitted = _permitted(worthwhile, consent)
     resting = _resting(previous, night, policy)
@@ -137,19 +142,22 @@ def decide(
     )
 
 
-def potential(table: pl.DataFrame, policy: Policy, consent: pl.DataFrame | None = None) -> float | None:
+def potential(
+    table: pl.DataFrame, policy: Policy, consent: pl.DataFrame | None = None, rates: pl.DataFrame | None = None
+) -> float | None:
     """The most that a night's actions could be expected to bring in, whoever had chosen them.
 
     Args:
         table: the night's at_risk_segments.
         policy: the catalogue and its limits.
         consent: as for `decide`.
+        rates: as for `offers`.
 
     Returns:
         An upper bound on the expected profit of all that is delivered; null without values.
     """
     free = table.filter(pl.col("status") != "left", pl.col("suppressed_reason").ne_missing("cooldown"))
-    worthwhile = _permitted(offers(free, policy).filter(pl.col("profit") > 0), consent)
+    worthwhile = _permitted(offers(free, policy, rates).filter(pl.col("profit") > 0), consent)
     if free["value"].null_count():
         return None
     control = free.select("customer_id", takes_room=~pl.col("is_control"))

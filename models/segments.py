@@ -122,6 +122,7 @@ def at_risk_segments(
     consent: pl.DataFrame | None = None,
     profiled: pl.Series | None = None,
     spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
+    rates: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The at-risk table of a night.
 
@@ -143,6 +144,7 @@ def at_risk_segments(
         profiled: customers of earlier nights who may be profiled; None is all of them. Of whoever may not, nothing
             is told but that he has left, and why.
         spend: see `models.value.value`.
+        rates: see `models.policy.decide`; they are a part of the policy's version.
 
     Returns:
         `AtRiskSegment`, sorted by customer_id.
@@ -169,7 +171,7 @@ def at_risk_segments(
     # A model need not be asked about nobody.
     pushes = contributions(known) if known.height else known.select(pl.exclude("night", "customer_id"))
     why = reasons(known, pushes, language=language)
-    chosen = decide(assign(at_risk.hstack(why), earlier, experiment), earlier, night, policy, consent)
+    chosen = decide(assign(at_risk.hstack(why), earlier, experiment), earlier, night, policy, consent, rates)
     entered = last.select("customer_id", entered_on="entered_on")
     rows = chosen.join(entered, on="customer_id", how="left").with_columns(
         night=pl.lit(night),
@@ -186,11 +188,12 @@ def at_risk_segments(
         barred = ~pl.col("customer_id").is_in(profiled.implode())
         why_gone = pl.when(barred).then(pl.lit(NOT_PROFILED)).otherwise("suppressed_reason")
         gone = gone.with_columns(suppressed_reason=why_gone)
+    counted = [] if rates is None else rates.select("action", "segment", "rate").sort("action", "segment").rows()
     table = (
         pl.concat([rows, gone], how="diagonal")
         .with_columns(
             model_version=pl.lit(scores["model_version"].first()).fill_null(pl.col("model_version")),
-            policy_version=pl.lit(_digest(json.dumps([asdict(part) for part in settings], sort_keys=True))),
+            policy_version=pl.lit(_digest(json.dumps([asdict(part) for part in settings] + counted, sort_keys=True))),
             contract_version=pl.lit(CONTRACT_VERSION),
             currency=pl.lit(worth.currency, pl.String),
         )

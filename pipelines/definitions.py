@@ -17,6 +17,7 @@ from assets.lake import Lake
 from assets.nights import NIGHT_TAG
 from assets.retention import at_risk_segments, crm_delivery
 from assets.retention_report import Reports, retention_report
+from assets.save_rates import action_propensities, save_rates
 from assets.scoring import churn_scores
 from assets.settlement import live_performance, retention_uplift, settled_outcomes
 from assets.training import churn_model
@@ -112,7 +113,9 @@ def definitions(settings: Settings) -> dg.Definitions:
                 churn_model,
                 churn_scores,
                 model_drift,
+                save_rates,
                 at_risk_segments,
+                action_propensities,
                 crm_delivery,
                 settled_outcomes,
                 live_performance,

@@ -240,3 +240,12 @@ def test_departing_keeps_who_was_in_which_arm():
     kept = ("customer_id", "is_control", "experiment_id", "stratum", "entered_on")
     assert after.select(kept).equals(before.select(kept))
     assert after["night"].to_list() == [night_of(1)]
+
+
+def test_a_save_rate_that_has_been_learned_moves_the_profit_and_the_version_of_the_policy():
+    learned = pl.DataFrame({"action": ["service_call"], "segment": ["save_now"], "rate": [0.6]})
+    before, after = (table({"a": 0.1, "b": 0.2, "c": 0.9}, rates=each) for each in (None, learned))
+    assert row(after, "c")["action"] == "service_call"
+    assert row(after, "c")["expected_profit"] > row(before, "c")["expected_profit"]
+    assert after["policy_version"][0] != before["policy_version"][0]
+    assert after.equals(table({"a": 0.1, "b": 0.2, "c": 0.9}, rates=learned))

@@ -22,6 +22,7 @@ from pipelines.explanation import explain
 from pipelines.jobs import TRAIN_NOW
 from pipelines.settings import load_settings
 
+ENTERED = pl.col("deliver") | (pl.col("suppressed_reason") == "control")
 FIRST_DAY, DAYS = date(2024, 1, 1), 420
 EARLY, MISSED, LATE = date(2025, 1, 8), date(2025, 1, 20), date(2025, 2, 11)
 SETTINGS = """
@@ -234,6 +235,10 @@ def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
     figures = late.table("live_performance", LATE).filter(pl.col("figure") == "auroc")
     assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
     table = late.table("at_risk_segments", EARLY)
+    counted = late.table("save_rates", LATE)
+    assert (counted["alpha"] == counted["prior_alpha"]).all()  # the night is settled too late for tonight
+    entered = late.table("action_propensities", LATE)
+    assert entered.height == late.table("at_risk_segments", LATE).filter(pl.col("action") != "none", ENTERED).height
     uplift = late.table("retention_uplift", LATE)
     whole = uplift.filter(action="all").row(0, named=True)
     assert whole["treated"] == table.filter("deliver").height

@@ -1,0 +1,70 @@
+"""What is believed of the actions tonight, and how likely it made what was chosen."""
+
+import dagster as dg
+import polars as pl
+
+from assets.lake import Lake
+from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from assets.retention import resting
+from models.actions import Policy
+from models.consent import ConsentRule, contactable
+from models.enrolment import first_enrolments
+from models.experiment import Experiment
+from models.propensities import propensities
+from models.save_rates import drawn
+from models.save_rates import save_rates as rates_of
+from models.segments import PURPOSES
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    group_name="retention",
+    kinds={"polars"},
+)
+def save_rates(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    policy: dg.ResourceParam[Policy],
+    experiment: dg.ResourceParam[Experiment],
+) -> pl.DataFrame:
+    """The save rate of every action in every segment, as known from the nights that were settled before tonight."""
+    night, stored = as_night(context.partition_key), lake.nights("save_rates")
+    # Read by the lake: settlement follows from the at-risk table, which follows from this one, a night later.
+    settled = [past for past in lake.nights("settled_outcomes") if past < night]
+    enrolled = first_enrolments(lake.scan("settled_outcomes", settled)).collect()
+    table = rates_of(enrolled, policy, tuple(PURPOSES), night=night, experiment_id=experiment.experiment_id)
+    if night in stored and policy.learn:
+        # A night that was missing may have been settled since: one that runs again counts on what it knew.
+        known, assumed = lake.scan("save_rates", [night]).collect(), ["action", "segment", "prior_alpha", "prior_beta"]
+        if known.select(assumed).equals(table.select(assumed)):
+            return drawn(known, policy, f"{night}|{experiment.experiment_id}")
+    return table
+
+
+@dg.asset(
+    partitions_def=NIGHTS,
+    ins={"customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    group_name="retention",
+    kinds={"polars"},
+)
+def action_propensities(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    policy: dg.ResourceParam[Policy],
+    experiment: dg.ResourceParam[Experiment],
+    consent_rule: dg.ResourceParam[ConsentRule],
+    save_rates: pl.DataFrame,
+    at_risk_segments: pl.DataFrame,
+    customer_consents: pl.LazyFrame,
+) -> pl.DataFrame:
+    """How likely each delivered action, and each place in control, was."""
+    night, channels = as_night(context.partition_key), {action.channel for action in policy.actions}
+    return propensities(
+        at_risk_segments,
+        resting(lake, policy, night),
+        save_rates,
+        policy,
+        experiment,
+        night=night,
+        consent=contactable(at_risk_segments["customer_id"], customer_consents, consent_rule, channels, night),
+    )

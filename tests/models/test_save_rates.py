@@ -1,0 +1,164 @@
+"""Save rates move from what is assumed to what experiments show, as fast as these can tell."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.actions import Action, Policy
+from models.experiment import Experiment, assign
+from models.policy import decide
+from models.propensities import ActionPropensity, propensities
+from models.save_rates import SaveRate, posterior, save_rates
+from models.simulated_experiments import experiments
+from models.simulated_response import Response
+
+NIGHT = date(2026, 1, 31)
+CALL, MAIL = (
+    Action("service_call", "phone", 1.0, save_alpha=2, save_beta=18),
+    Action("mail", "email", 0.1, save_alpha=2, save_beta=18),
+)
+GREEDY, THOMPSON = Policy((CALL, MAIL)), Policy((CALL, MAIL), policy="thompson")
+SEGMENTS = ("nurture", "save_now")
+
+
+def mean(belief):
+    return belief[0] / sum(belief)
+
+
+def rates(enrolled, policy=GREEDY, night=NIGHT):
+    return save_rates(enrolled, policy, SEGMENTS, night=night, experiment_id="e")
+
+
+def rate(table, action, segment):
+    return table.filter(action=action, segment=segment)["rate"].item()
+
+
+NOTHING = experiments(1, 10, seed=1)[0].clear()
+
+
+def test_without_an_experiment_the_catalogue_stands():
+    found = rates(NOTHING)
+    SaveRate.validate(found)
+    assert set(found["rate"]) == {0.1}
+    assert found.select("action", "segment").rows() == [
+        ("mail", "nurture"),
+        ("mail", "save_now"),
+        ("service_call", "nurture"),
+        ("service_call", "save_now"),
+    ]
+
+
+def test_a_large_experiment_teaches_the_true_rate_and_nothing_of_what_it_did_not_try():
+    enrolled, _ = experiments(1, 100_000, seed=1, response=Response(0.3), reached=1.0)
+    found = rates(enrolled)
+    for segment in SEGMENTS:
+        assert rate(found, "service_call", segment) == pytest.approx(0.3, abs=0.03)
+        assert rate(found, "mail", segment) == 0.1
+    assert set(rates(enrolled, Policy((CALL, MAIL), learn=False))["rate"]) == {0.1}
+
+
+def test_a_small_experiment_teaches_little():
+    start, after = (2.0, 18.0), posterior(2, 18, (20, 6, 0.6), (20, 12, 0.6))
+    assert mean(start) < mean(after) < 0.2
+    assert posterior(2, 18, (20, 6, 0.6), (0, 0, 0.0)) == start
+
+
+def test_a_large_experiment_with_a_small_control_is_believed_no_more_than_its_control():
+    balanced = posterior(1, 1, (10_000, 4_800, 0.6), (10_000, 6_000, 0.6))
+    lopsided = posterior(1, 1, (10_000, 4_800, 0.6), (100, 60, 0.6))
+    assert mean(balanced) == pytest.approx(0.2, abs=0.01)
+    assert sum(lopsided) < sum(balanced) / 20
+
+
+def test_treated_who_were_likelier_to_leave_are_not_held_against_the_action():
+    # 0.8 x (1 - 0.25) = 0.6: as many left as of a control at half the risk.
+    assert mean(posterior(1, 1, (10_000, 6_000, 0.8), (10_000, 4_000, 0.4))) == pytest.approx(0.25, abs=0.02)
+
+
+def test_the_belief_holds_the_true_rate_as_often_as_it_says():
+    random, held, n = np.random.default_rng(1), 0, 300
+    for _ in range(n):
+        g, q = random.beta(4, 16), random.uniform(0.4, 0.8)
+        treated, control = random.binomial(900, q * (1 - g)), random.binomial(100, q)
+        alpha, beta = posterior(4, 16, (900, treated, 0.6), (100, control, 0.6))
+        low, high = np.quantile(random.beta(alpha, beta, 2000), [0.1, 0.9])
+        held += low <= g <= high
+    assert held / n == pytest.approx(0.8, abs=0.07)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.data())
+def test_whatever_happened_the_belief_is_a_distribution(data):
+    def arm():
+        n = data.draw(st.integers(0, 100_000))
+        return n, data.draw(st.integers(0, n)), data.draw(st.floats(0.01, 1))
+
+    alpha, beta = posterior(data.draw(st.floats(0.5, 50)), data.draw(st.floats(0.5, 50)), arm(), arm())
+    assert alpha > 0
+    assert beta > 0
+
+
+def test_thompson_draws_the_same_on_the_same_night_and_anew_on_the_next():
+    first = rates(NOTHING, THOMPSON)
+    assert first.equals(rates(NOTHING, THOMPSON))
+    assert first["rate"].to_list() != rates(NOTHING, THOMPSON, date(2026, 2, 1))["rate"].to_list()
+    drawn = [rate(rates(NOTHING, THOMPSON, date(2020, 1, 1 + day)), "mail", "nurture") for day in range(31)]
+    assert np.mean(drawn) == pytest.approx(0.1, abs=0.04)
+
+
+def at_risk(count):
+    people = pl.DataFrame(
+        {
+            "customer_id": [f"c{n:03}" for n in range(count)],
+            "churn_probability": [0.5] * count,
+            "value": [100.0] * count,
+        }
+    ).with_columns(
+        segment=pl.lit("save_now"),
+        risk_tier=pl.lit("high"),
+        expected_next_purchase=pl.lit(None, pl.Date),
+        **{f"reason_{n}_code": pl.lit(None, pl.String) for n in (1, 2, 3)},
+    )
+    nobody = PAST.with_columns(experiment_id=pl.lit(""), is_control=pl.lit(value=False))
+    return assign(people, nobody, Experiment("e", 0.2))
+
+
+PAST = pl.DataFrame(
+    schema={
+        "night": pl.Date,
+        "customer_id": pl.String,
+        "action": pl.String,
+        "deliver": pl.Boolean,
+        "suppressed_reason": pl.String,
+    }
+)
+
+
+def chances(policy):
+    belief = rates(NOTHING, policy)
+    done = decide(at_risk(60), PAST, NIGHT, policy, None, belief)
+    table = done.with_columns(night=pl.lit(NIGHT), status=pl.lit("entered"))
+    found = propensities(table, PAST, belief, policy, Experiment("e", 0.2), night=NIGHT)
+    ActionPropensity.validate(found)
+    assert set(found["customer_id"]) == set(done["customer_id"])
+    assert set(found["control_share"]) == {0.2}
+    return found
+
+
+def test_a_better_rate_changes_the_action_and_the_greedy_policy_has_no_chance_in_it():
+    better = pl.DataFrame({"action": ["mail"], "segment": ["save_now"], "rate": [0.2]})
+    for known, action in ((None, "mail"), (better.with_columns(action=pl.lit("service_call")), "service_call")):
+        done = decide(at_risk(5), PAST, NIGHT, GREEDY, None, known)
+        assert set(done["action"]) == {action}
+    assert set(chances(GREEDY)["propensity"]) == {1.0}
+
+
+def test_thompsons_propensity_is_how_often_other_draws_choose_the_same():
+    found = chances(THOMPSON)
+    # Two actions of which as much is known share the nights, but for the call's higher cost.
+    assert found["propensity"].n_unique() == 1
+    assert 0.3 < found["propensity"][0] < 0.7
