@@ -38,6 +38,7 @@ class NightReport:
         power: What that experiment can find, if anybody takes part.
         warnings: What needs attention, as sentences.
         places: Where to look next: what it is, and its path or address.
+        potential: The most that any choice of actions could be expected to earn; None without amounts.
         segments: What the segments are called.
         language: In which language.
         figures: Pictures by title.
@@ -54,6 +55,7 @@ class NightReport:
     power: Power | None = None
     warnings: Sequence[str] = ()
     places: Mapping[str, str] = field(default_factory=dict)
+    potential: float | None = None
     segments: Segments = field(default_factory=Segments)
     language: str = "en"
     figures: "Mapping[str, Figure]" = field(default_factory=dict)
@@ -140,7 +142,14 @@ def sections(report: NightReport) -> list[Section]:
     """The rest of the report, in the order of reading."""
     settled = [] if report.settled is None else [how_right(report.settled), against_rules(report.settled)]
     did = [] if report.power is None else [what_actions_did(report.uplift, report.power, report.money)]
-    return [_tiers(report), _segments(report), *did, *settled, Section("Model", [report.model, report.gate])]
+    return [
+        _tiers(report),
+        _segments(report),
+        *_earnings(report),
+        *did,
+        *settled,
+        Section("Model", [report.model, report.gate]),
+    ]
 
 
 def _tiers(report: NightReport) -> Section:
@@ -153,6 +162,26 @@ def _segments(report: NightReport) -> Section:
     meaning = [f"{name[:1].upper()}{name[1:]}: {purpose}." for code, (name, purpose) in told.items() if code in present]
     rows = _sums(report, "segment", list(CODES), {code: name for code, (name, _) in told.items()})
     return Section("By segment", meaning, ("segment", *_HEADER), rows)
+
+
+def _earnings(report: NightReport) -> list[Section]:
+    night, most = report.totals, report.potential
+    if most is None or night["expected_profit"] is None:
+        return []
+    contacts = "1 contact is" if night["delivered"] == 1 else f"{night['delivered']:,} contacts are"
+    said = [
+        f"The {contacts} expected to cost {report.money(night['action_cost'])} and to earn "
+        f"{report.money(night['expected_profit'])} net of it.",
+        f"Within the same budget, capacities and consent no choice could be expected to earn more than "
+        f"{report.money(most)}; what is missing to it is at most {gap(night['expected_profit'], most):.1%}.",
+    ]
+    why = ", ".join(f"{words(reason)} {count:,}" for reason, count in night["suppressed"].items())
+    return [Section("What the actions should earn", [*said, *([f"Not contacted: {why}."] if why else [])])]
+
+
+def gap(earned: float, most: float) -> float:
+    """What is missing to a bound, as a share of it."""
+    return 1 - earned / most if most > 0 else 0.0
 
 
 _HEADER = ("customers", "mean risk", "value at risk", "to contact", "control", "expected profit")

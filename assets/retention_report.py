@@ -8,17 +8,19 @@ import polars as pl
 
 from assets.crm import Crm
 from assets.lake import Lake
-from assets.night_report import NightReport
+from assets.night_report import NightReport, gap
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.reporting import as_html, as_text
 from assets.settled_night import SettledNight
 from models.actions import Policy
+from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
 from models.delivery_notes import SKIPPED, sentences
 from models.drift import stale
 from models.experiment import Experiment
 from models.mapping import ColumnMapping
 from models.matrix import Segments
+from models.policy import potential
 from models.power import power
 
 
@@ -44,6 +46,7 @@ class Reports(dg.ConfigurableResource[None]):
     partitions_def=NIGHTS,
     deps=["crm_delivery", "churn_scores"],
     ins={
+        "customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
         "settled_outcomes": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
         "live_performance": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
     },
@@ -60,6 +63,8 @@ def retention_report(
     experiment: dg.ResourceParam[Experiment],
     segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
+    consent_rule: dg.ResourceParam[ConsentRule],
+    customer_consents: pl.LazyFrame,
     delivery_notes: pl.DataFrame,
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
@@ -72,6 +77,9 @@ def retention_report(
     night = as_night(context.partition_key)
     model = churn_model.row(0, named=True)
     delivered = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past <= night])
+    channels = {action.channel for action in policy.actions}
+    consent = contactable(at_risk_segments["customer_id"], customer_consents, consent_rule, channels, night)
+    most = potential(at_risk_segments, policy, consent)
     report = NightReport(
         night=night,
         churn=churn,
@@ -88,6 +96,7 @@ def retention_report(
             night=night,
             horizon_days=churn.ripe_days,
         ),
+        potential=most,
         segments=segments,
         language=language,
         warnings=warnings_of(delivery_notes, columns, model_drift),
@@ -101,7 +110,12 @@ def retention_report(
     reports.page(night).parent.mkdir(parents=True, exist_ok=True)
     reports.page(night).write_text(as_html(report), encoding="utf-8")
     reports.text(night).write_text(as_text(report), encoding="utf-8")
-    return dg.MaterializeResult(metadata={"path": dg.MetadataValue.path(str(reports.page(night)))})
+    earned = report.totals["expected_profit"]
+    money = {} if earned is None or most is None else {"earned": earned, "most": most, "gap": gap(earned, most)}
+    return dg.MaterializeResult(
+        metadata={"path": dg.MetadataValue.path(str(reports.page(night)))}
+        | {f"expected_profit_{name}": round(value, 4) for name, value in money.items()}
+    )
 
 
 def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from assets.lake import SCHEMAS
+from models.actions import ACTIONS
 from models.features import FeatureRecipe
 from models.matrix import CODES
 from models.policy import decide
@@ -168,6 +169,22 @@ def test_a_column_that_is_never_null_is_said_to_be_so():
     described = table(read("docs/table.md"), "## Columns")
     never = [name for name, row in described.items() if row[-1].rstrip("| ") == "never"]
     assert never == [name for name, column in AtRiskSegment.columns().items() if not column.nullable]
+
+
+def test_the_catalogue_in_the_method_is_the_one_in_the_code():
+    rows = table(read("docs/method.md"), "## Policy")
+    assert list(rows) == [action.name for action in ACTIONS]
+    for action in ACTIONS:
+        _, channel, contact, offer, rate, windfall, suits, capacity, rest = rows[action.name]
+        assert (channel, float(contact), float(offer)) == (
+            f"`{action.channel}`",
+            action.contact_cost,
+            action.offer_cost,
+        )
+        assert rate == f"{action.save_rate:.0%} of {action.save_alpha + action.save_beta:.0f}".replace("%", " %")
+        assert windfall == f"{action.windfall:.0%}".replace("%", " %")
+        assert tuple(inline(suits)) == action.suits_segments or tuple(inline(suits)) == action.suits_reasons
+        assert (capacity, rest.rstrip("| ")) == (f"{action.capacity or 'any'}", f"{action.cooldown_days} days")
 
 
 def test_every_word_that_a_crm_may_meet_is_described():

@@ -154,6 +154,14 @@ def test_tables_say_the_same_in_text_and_page(report, line):
     assert f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" in as_html(report)
 
 
+def test_what_the_actions_should_earn_stands_beside_what_any_choice_could(report):
+    earned = report.totals["expected_profit"]
+    text = as_text(replace(report, potential=earned * 1.25))
+    assert "what is missing to it is at most 20.0%" in text
+    assert "Not contacted: control 1" in text
+    assert "could be expected to earn more" not in as_text(report)
+
+
 def test_segments_are_called_and_explained_as_the_shop_does(report):
     named = Segments(names={"save_now": "Anrufen"}, purposes={"nurture": "nur melden"})
     text = as_text(replace(report, segments=named, language="de"))

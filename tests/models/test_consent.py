@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.consent import Consent, ConsentRule, arriving, contactable, flags, latest, profiled
@@ -111,6 +111,7 @@ def test_what_is_not_understood_is_refused(line, sentence):
         consents(line)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.permutations([("a", what, said, at(1 + n % 3)) for n, (what, said) in enumerate(
     (what, said) for what in CHANNELS for said in ("yes", "no"))]), st.integers(0, 8))  # fmt: skip
 def test_neither_the_order_of_lines_nor_the_nights_they_come_in_matter(said, cut):

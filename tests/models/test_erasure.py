@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.erasure import Erased
@@ -16,6 +16,7 @@ def erased(*customers):
     return Erased("salt", {NOBODY.digest(who): DAY for who in customers})
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(-3, 3)), max_size=12),
     st.sets(st.sampled_from("abc")),

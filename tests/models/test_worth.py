@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.challenge import Question
@@ -64,6 +64,7 @@ def test_a_short_history_leaves_the_value_to_the_premium(days):
     assert "the history is too short" in found.sentence
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 3000), st.integers(1, 365), st.integers(1, 800), st.integers(0, 60))
 def test_a_window_can_be_learned_and_then_judged(span, horizon, value_days, least):
     days = window_days(span, horizon_days=horizon, value_days=value_days, min_history_days=least)
@@ -78,6 +79,7 @@ def test_beyond_the_window_spend_goes_on_at_the_pace_after_the_horizon():
     assert [model.stretch(days) for days in (90, 180, 480)] == [0.5, 1.0, 2.0]
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.floats(0.01, 1e4), min_size=2, max_size=40).map(np.array))
 def test_who_foresees_everything_is_perfect_and_who_says_the_mean_orders_nobody(spent):
     perfect = judge(spent, spent)
