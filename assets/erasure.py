@@ -105,8 +105,8 @@ class CrmTables:
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"
         if is_postgresql(self.crm.database):
             query = (
-                "SELECT table_name::text AS name FROM information_schema.tables "
-                "WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'"
+                "SELECT relname::text AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+                "AND relkind IN ('r', 'p') AND NOT relispartition"
             )
         tables = database.read(query, {"name": pl.String()})["name"].sort()
         return [name for name in tables if name.startswith(CURRENT) and "customer_id" in database.columns(name)]

@@ -4,7 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from assets import crm_tables
 from assets.crm import Crm
 from assets.erasure import CrmTables
+from assets.postgresql import is_postgresql
+from models.mapping import DeliveryError
 from models.segments import BUSINESS, AtRiskSegment
 
 FIRST = date(2026, 3, 1)
@@ -334,51 +336,107 @@ def test_dates_and_times_in_sqlite_are_iso_text(crm):
     assert not [step[3] for step in plan if step[3].startswith("SCAN at_risk_segments_history")]
 
 
+MAPPED = ["customer_id", "churn_probability", "risk_tier", "segment", "action", "deliver"]
+
+
 class Watermark:
-    """A CRM that asks for what has changed since it last asked, and knows nothing else."""
+    """A CRM: a client of the database that asks for what has changed since it last asked, and knows nothing else."""
 
-    def __init__(self):
+    def __init__(self, database, stack):
         self.known: dict[str, tuple[object, ...]] = {}
-        self.since = None
+        self.since, self.place, text = "2000-01-01T00:00:00.000000Z", "?", ""
+        if is_postgresql(database):
+            from adbc_driver_postgresql import dbapi
 
-    def poll(self, crm):
-        table = crm.read()
-        news = table if self.since is None else table.filter(pl.col("updated_at") > self.since)
-        self.known |= {row[0]: row[1:] for row in news.select(BUSINESS).rows()}
-        self.since = table["updated_at"].max() or self.since
+            self.place, text = "CAST($1 AS timestamptz)", "::text"
+            connection = stack.enter_context(dbapi.connect(database, autocommit=True))
+        else:
+            connection = stack.enter_context(closing(sqlite3.connect(database, isolation_level=None)))
+        self.cursor = stack.enter_context(closing(connection.cursor()))
+        self.asked = f"SELECT {', '.join(MAPPED)}, updated_at{text} FROM at_risk_segments"
+
+    def poll(self):
+        self.cursor.execute(f"{self.asked} WHERE updated_at > {self.place} ORDER BY updated_at", [self.since])
+        for *told, stamp in self.cursor.fetchall():
+            self.known[told[0]], self.since = tuple(told), stamp
 
     def at_risk(self):
-        return {who: row for who, row in self.known.items() if row[BUSINESS.index("risk_tier") - 1] != "none"}
+        return {told for told in self.known.values() if told[MAPPED.index("risk_tier")] != "none"}
+
+
+REFUSE = {
+    "sqlite": ["CREATE TRIGGER refuse BEFORE INSERT ON at_risk_segments_pointer BEGIN SELECT RAISE(ABORT, 'no'); END"],
+    "postgresql": [
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+        "CREATE TRIGGER refuse BEFORE INSERT ON at_risk_segments_pointer FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ],
+}
+ALLOW = {"sqlite": ["DROP TRIGGER refuse"], "postgresql": ["DROP TRIGGER refuse ON at_risk_segments_pointer"]}
+
+
+def fails_to_flip(crm, kind, number, customers, snapshot):
+    """Whether a publication fails in a database that takes the night and refuses to make it the current one."""
+    for statements in (REFUSE, ALLOW):
+        with crm.transaction() as store:
+            crm_tables.prepare(store)
+            for statement in statements[kind]:
+                store.execute(statement)
+        if statements is REFUSE:
+            try:
+                publish(crm, number, customers, snapshot=snapshot)
+                failed = False
+            except DeliveryError:
+                failed = True
+    return failed
 
 
 changes = st.dictionaries(
     st.sampled_from("abcde"), st.sampled_from([{}, {"churn_probability": 0.6}, {"risk_tier": "low"}]), max_size=5
 )
-events = st.one_of(
-    st.tuples(st.just("publish"), st.integers(0, 6), changes),
-    st.tuples(st.just("back"), st.integers(0, 6), st.none()),
+events = st.lists(
+    st.tuples(st.sampled_from(["publish", "publish", "again", "back", "fail"]), st.integers(0, 6), changes),
+    min_size=1,
+    max_size=7,
 )
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(events, min_size=1, max_size=7))
-def test_a_crm_that_polls_ends_with_what_the_pipeline_meant(tmp_path_factory, schedule):
-    crm = Crm(database=str(tmp_path_factory.mktemp("crm") / "crm.sqlite3"), departed_days=365)
-    reader, meant, current = Watermark(), {}, -1
+def follow(crm, kind, schedule):
+    """What a CRM knows after each event of a schedule is what the pipeline meant."""
+    meant, current = {}, -1
     stored: dict[int, dict[str, object]] = {}
-    for event, number, customers in schedule:
-        if event == "publish":
-            publish(crm, number, customers, snapshot=f"{number}:{sorted(customers.items())}")
-            stored[number] = customers
-        elif number in stored:
-            crm.point_to(day(number), "by hand")
-        else:
-            continue
-        if event == "back" or number >= current:
-            current, meant = number, stored[number]
-        reader.poll(crm)
-        table = night(0, meant)
-        assert reader.at_risk() == {row[0]: row[1:] for row in table.select(BUSINESS).rows()}
+    with ExitStack() as stack:
+        crm.read()
+        reader = Watermark(crm.database, stack)
+        for event, number, news in schedule:
+            if event in {"back", "again"} and number not in stored:
+                continue
+            customers = stored[number] if event in {"back", "again"} else news
+            snapshot = f"{number}:{sorted(customers.items())}"
+            if event == "fail" and fails_to_flip(crm, kind, number, customers, snapshot):
+                assert number >= current
+            else:
+                if event == "back":
+                    crm.point_to(day(number), "by hand")
+                elif event != "fail":
+                    publish(crm, number, customers, snapshot=snapshot)
+                stored[number] = customers
+                if event == "back" or number >= current:
+                    current, meant = number, customers
+            reader.poll()
+            assert reader.at_risk() == set(night(0, meant).select(MAPPED).rows())
+
+
+@settings(max_examples=25, deadline=None)
+@given(events)
+def test_a_crm_that_polls_sqlite_ends_with_what_the_pipeline_meant(tmp_path_factory, schedule):
+    crm = Crm(database=str(tmp_path_factory.mktemp("crm") / "crm.sqlite3"), departed_days=365)
+    follow(crm, "sqlite", schedule)
+
+
+@settings(max_examples=8, deadline=None)
+@given(schedule=events)
+def test_a_crm_that_polls_postgresql_ends_with_what_the_pipeline_meant(postgres_url, schedule):
+    follow(Crm(database=schema(postgres_url), departed_days=365), "postgresql", schedule)
 
 
 POLL = """
