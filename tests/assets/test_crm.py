@@ -402,8 +402,9 @@ events = st.lists(
 
 def follow(crm, kind, schedule):
     """What a CRM knows after each event of a schedule is what the pipeline meant."""
-    meant, current = {}, -1
-    stored: dict[int, dict[str, object]] = {}
+    meant: dict[str, dict[str, object]] = {}
+    current = -1
+    stored: dict[int, dict[str, dict[str, object]]] = {}
     with ExitStack() as stack:
         crm.read()
         reader = Watermark(crm.database, stack)
