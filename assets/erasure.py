@@ -13,7 +13,7 @@ from typing import Protocol
 import polars as pl
 
 from assets.crm import Crm
-from assets.crm_tables import CURRENT, HISTORY, LOG, Store
+from assets.crm_layout import CURRENT, HISTORY, LOG, Store
 from assets.exports import export
 from assets.lake import Lake, store
 from assets.postgresql import is_postgresql
