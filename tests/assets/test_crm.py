@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
 from assets import crm_layout, crm_tables
 from assets.crm import Crm
@@ -23,6 +24,7 @@ from assets.erasure import CrmTables
 from assets.postgresql import is_postgresql
 from models.mapping import DeliveryError
 from models.segments import BUSINESS, AtRiskSegment
+from models.table_schema import table_schema
 
 FIRST = date(2026, 3, 1)
 AT_RISK = {
@@ -660,7 +662,10 @@ def test_tools_of_reverse_etl_find_the_news_in_the_shape_that_they_ask_for(eithe
     assert list(told) == ["b", "c"]
     assert told["c"] | {"reason_1": None} == {
         **{name: AT_RISK.get(name) for name in SYNCED},
-        "deliver": False, "suppressed_reason": "cooldown", "currency": "EUR", "reason_1": None,
+        "deliver": False,
+        "suppressed_reason": "cooldown",
+        "currency": "EUR",
+        "reason_1": None,
         **{
             name: str(AT_RISK[name])
             for name in ("expected_next_purchase", "contact_from", "contact_until", "entered_on")
@@ -682,6 +687,29 @@ def test_tools_of_reverse_etl_find_the_news_in_the_shape_that_they_ask_for(eithe
     assert {type(value) for each in inputs for value in each["properties"].values()} == {str}
     assert (inputs[0]["properties"]["churn_probability"], inputs[1]["properties"]["deliver"]) == ("", "false")
     assert asked(either, f"SELECT * FROM at_risk_segments_hubspot {newer} id", since.replace("2026", "2096")) == []
+
+
+def test_what_postgresql_tells_as_json_keeps_the_json_schema(postgres_url):
+    crm = Crm(database=schema(postgres_url))
+    publish(crm, 0, {"a": {}, "b": {"status": "entered"}, "c": {"deliver": False, "suppressed_reason": "control"}})
+    publish(crm, 1, {"a": {"value": None}, "b": left(), "d": {}})
+    judge = Draft202012Validator(table_schema(), format_checker=FormatChecker())
+    for relation in ("at_risk_segments", "at_risk_segments_changes"):
+        told = [json.loads(row) for (row,) in run(crm.database, f"SELECT row_to_json(r)::text FROM {relation} r")]
+        assert len(told) == {"at_risk_segments": 4, "at_risk_segments_changes": 3}[relation]
+        assert [error.message for row in told for error in judge.iter_errors(row)] == []
+    query = (
+        "SELECT column_name::text, data_type::text, (is_nullable = 'YES')::text FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND table_name = 'at_risk_segments_history' ORDER BY ordinal_position"
+    )
+    kinds = {"date": "string", "text": "string", "double precision": "number", "smallint": "integer"}
+    there = {name: (kinds.get(kind, kind), null == "true") for name, kind, null in run(crm.database, query)}
+    said = {name: column["type"] for name, column in table_schema()["properties"].items() if name != "updated_at"}
+    assert said == {
+        name: [kind, "null"] if null else kind
+        for name, (kind, null) in there.items()
+        if name not in {"updated_at", "fingerprint"}
+    }
 
 
 def test_columns_in_postgresql_have_their_types(postgres_url):
