@@ -9,6 +9,7 @@ from typing import Literal
 import dagster as dg
 import polars as pl
 
+from assets import crm_layout as layout
 from assets import crm_tables as tables
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
@@ -72,8 +73,8 @@ class Crm(dg.ConfigurableResource[None]):
             raise ValueError(f"the table holds {rows['night'].unique().to_list()}, not {night} alone; pass one night")
         snapshot = rows.row(0, named=True)["snapshot_id"] if rows.height else f"{night}_empty"
         with self.transaction() as store:
-            tables.prepare(store)
-            publication = self._publish(store, rows, tables.Entry(snapshot, night, run_id, rows.height, _now(store)))
+            layout.prepare(store)
+            publication = self._publish(store, rows, layout.Entry(snapshot, night, run_id, rows.height, _now(store)))
         if self.exports:
             export(rows, Path(self.exports) / str(night))
         return publication
@@ -85,21 +86,21 @@ class Crm(dg.ConfigurableResource[None]):
             ValueError: when the night is not in the history.
         """
         with self.transaction() as store:
-            tables.prepare(store)
+            layout.prepare(store)
             log = tables.log(store)
             known = [entry for entry in log if entry.night == night]
             rows = tables.stored(store, night)
             if not known or rows.height < known[-1].rows:
                 latest = ", ".join(str(day) for day in sorted({entry.night for entry in log})[-5:]) or "none"
                 raise ValueError(f"{night} is not in the history of the CRM; the latest nights published: {latest}")
-            entry = tables.Entry(known[-1].snapshot_id, night, run_id, rows.height, _now(store))
+            entry = layout.Entry(known[-1].snapshot_id, night, run_id, rows.height, _now(store))
             return self._make_current(store, rows, entry)
 
-    def read(self, relation: str = tables.CURRENT) -> pl.DataFrame:
+    def read(self, relation: str = layout.CURRENT) -> pl.DataFrame:
         """The current table, its history or changes (`at_risk_segments_…`), or the `publication_log`."""
-        schema = tables.ENTRY if relation == tables.LOG else tables.ROW
+        schema = layout.ENTRY if relation == layout.LOG else layout.ROW
         with self.transaction() as store:
-            tables.prepare(store)
+            layout.prepare(store)
             return store.read(f"SELECT {', '.join(schema)} FROM {relation}", schema)  # noqa: S608
 
     @property
@@ -107,13 +108,13 @@ class Crm(dg.ConfigurableResource[None]):
         """Where the tables are, without the password."""
         return without_password(self.database)
 
-    def transaction(self) -> AbstractContextManager[tables.Store]:
+    def transaction(self) -> AbstractContextManager[layout.Store]:
         """A transaction on the database: all of what is done in it, or nothing."""
         if is_postgresql(self.database):
             return PostgresqlStore.transaction(self.database)
         return SqliteStore.transaction(self.database)
 
-    def _publish(self, store: tables.Store, rows: pl.DataFrame, entry: tables.Entry) -> Publication:
+    def _publish(self, store: layout.Store, rows: pl.DataFrame, entry: layout.Entry) -> Publication:
         current = tables.pointed(store)
         known = [past.snapshot_id for past in tables.log(store) if past.night == entry.night]
         again = known[-1:] == [entry.snapshot_id]
@@ -125,14 +126,14 @@ class Crm(dg.ConfigurableResource[None]):
         tables.enter(store, entry)
         return Publication(entry.night, entry.snapshot_id, entry.rows, 0, "history")
 
-    def _make_current(self, store: tables.Store, rows: pl.DataFrame, entry: tables.Entry) -> Publication:
+    def _make_current(self, store: layout.Store, rows: pl.DataFrame, entry: layout.Entry) -> Publication:
         changed = tables.make_current(store, rows, entry.night, entry.published_at, departed_days=self.departed_days)
         tables.forget(store, entry.night - timedelta(days=self.history_days))
         tables.enter(store, entry)
         return Publication(entry.night, entry.snapshot_id, entry.rows, changed, "current")
 
 
-def _now(store: tables.Store) -> datetime:
+def _now(store: layout.Store) -> datetime:
     # Later than any earlier publication, even when a clock was set back: watermarks only look forward.
     earlier = [entry.published_at + timedelta(microseconds=1) for entry in tables.log(store)]
     return max([datetime.now(UTC), *earlier])

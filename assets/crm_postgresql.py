@@ -27,6 +27,7 @@ class PostgresqlStore:
         "Int64": "bigint",
         "Boolean": "boolean",
     }
+    json_object = "json_build_object"
     among = "= ANY (ARRAY(SELECT json_array_elements_text($1::json)))"
 
     def __init__(self, cursor: Any) -> None:
@@ -58,6 +59,14 @@ class PostgresqlStore:
                     f"the CRM's database refuses the delivery: {refusal(error)}. Let the user in {URL_VARIABLE} create "
                     "and write tables in the first schema of its search path, or correct the URL."
                 ) from error
+
+    def as_text(self, column: str, dtype: pl.DataType) -> str:
+        """SQL of a column as text: ISO dates, `true` and `false`; null stays null."""
+        return f"to_char({column}, 'YYYY-MM-DD')" if dtype == pl.Date() else f"{column}::text"
+
+    def as_json(self, column: str, dtype: pl.DataType) -> str:
+        """SQL of a column as it stands in a JSON object."""
+        return column
 
     def execute(self, statement: str) -> None:
         """Run a statement."""

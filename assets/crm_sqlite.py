@@ -25,6 +25,7 @@ class SqliteStore:
         "Int64": "INTEGER",
         "Boolean": "INTEGER",
     }
+    json_object = "json_object"
     among = "IN (SELECT value FROM json_each(?))"
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -58,6 +59,16 @@ class SqliteStore:
                 f"{path}: the CRM's database cannot be written ({error}). Set crm.database in churn.toml to a file "
                 "that this user may write, or free this one of what holds it."
             ) from error
+
+    def as_text(self, column: str, dtype: pl.DataType) -> str:
+        """SQL of a column as text: ISO dates, `true` and `false`; null stays null."""
+        if dtype == pl.Boolean():
+            return f"CASE {column} WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
+        return f"CAST({column} AS TEXT)"
+
+    def as_json(self, column: str, dtype: pl.DataType) -> str:
+        """SQL of a column as it stands in a JSON object."""
+        return f"json({self.as_text(column, dtype)})" if dtype == pl.Boolean() else column
 
     def execute(self, statement: str) -> None:
         """Run a statement."""

@@ -13,7 +13,7 @@ from typing import Protocol
 import polars as pl
 
 from assets.crm import Crm
-from assets.crm_tables import CURRENT, HISTORY, LOG, Store
+from assets.crm_layout import CURRENT, HISTORY, LOG, Store
 from assets.exports import export
 from assets.lake import Lake, store
 from assets.postgresql import is_postgresql
@@ -105,8 +105,8 @@ class CrmTables:
         query = "SELECT name FROM sqlite_master WHERE type = 'table'"
         if is_postgresql(self.crm.database):
             query = (
-                "SELECT relname::text AS name FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
-                "AND relnamespace = current_schema()::regnamespace"
+                "SELECT relname::text AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
+                "AND relkind IN ('r', 'p') AND NOT relispartition"
             )
         tables = database.read(query, {"name": pl.String()})["name"].sort()
         return [name for name in tables if name.startswith(CURRENT) and "customer_id" in database.columns(name)]

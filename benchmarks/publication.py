@@ -20,8 +20,8 @@ import numpy as np
 import polars as pl
 
 from assets.crm import Crm
+from assets.crm_layout import INSTANT, ROW
 from assets.crm_postgresql import PostgresqlStore
-from assets.crm_tables import INSTANT, ROW
 from assets.postgresql import connected
 from models.segments import AtRiskSegment
 

@@ -293,6 +293,16 @@ def show_settings() -> None:
     typer.echo(settings_reference(), nl=False)
 
 
+@app.command("schema")
+def show_schema() -> None:
+    """Print the contract of the delivered table, as JSON Schema."""
+    import json
+
+    from models.table_schema import table_schema
+
+    typer.echo(json.dumps(table_schema(), indent=2))
+
+
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of Dagster; MLflow and Data Docs take the next two.")] = 3000,

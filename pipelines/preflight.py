@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from assets.crm_tables import LOG
+from assets.crm_layout import LOG
 from assets.network import AwayError
 from pipelines.settings import Settings
 from pipelines.stores import crm_of, tracking_of

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from assets.lake import SCHEMAS
 from models.actions import ACTIONS
@@ -163,6 +164,10 @@ def test_every_column_of_the_at_risk_table_is_described_with_its_type_in_order()
     assert {name: row[0] for name, row in described.items()} == {
         name: TYPES[type(dtype)] for name, dtype in declared.items()
     }
+
+
+def test_the_json_schema_of_the_table_is_what_the_command_prints():
+    assert read("docs/at_risk_segments.schema.json") == CliRunner().invoke(app, ["schema"]).output
 
 
 def test_a_column_that_is_never_null_is_said_to_be_so():

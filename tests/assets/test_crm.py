@@ -1,5 +1,6 @@
 """A CRM reads whole nights, hears of every change once, and of nothing that did not change."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -14,13 +15,16 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator, FormatChecker
 
-from assets import crm_tables
+from assets import crm_layout, crm_tables
 from assets.crm import Crm
+from assets.crm_views import SYNCED
 from assets.erasure import CrmTables
 from assets.postgresql import is_postgresql
 from models.mapping import DeliveryError
 from models.segments import BUSINESS, AtRiskSegment
+from models.table_schema import table_schema
 
 FIRST = date(2026, 3, 1)
 AT_RISK = {
@@ -378,7 +382,7 @@ def fails_to_flip(crm, kind, number, customers, snapshot):
     """Whether a publication fails in a database that takes the night and refuses to make it the current one."""
     for statements in (REFUSE, ALLOW):
         with crm.transaction() as store:
-            crm_tables.prepare(store)
+            crm_layout.prepare(store)
             for statement in statements[kind]:
                 store.execute(statement)
         if statements is REFUSE:
@@ -500,7 +504,7 @@ CRASH = """
 import os, sys
 from datetime import UTC, date, datetime
 import polars as pl
-from assets import crm_tables
+from assets import crm_layout, crm_tables
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
 store = PostgresqlStore if sys.argv[1].startswith("postgresql") else SqliteStore
@@ -542,15 +546,15 @@ def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
 def earlier(crm, number, customers):
     """The tables of a version of churn that kept all nights in one table, with a night in them."""
     with crm.transaction() as store:
-        columns = ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_tables.ROW.items())
-        names = ", ".join(crm_tables.ROW)
+        columns = ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_layout.ROW.items())
+        names = ", ".join(crm_layout.ROW)
         for statement in (
             f"CREATE TABLE at_risk_segments_history ({columns}, PRIMARY KEY (night, customer_id))",
             "CREATE INDEX at_risk_segments_history_updated_at ON at_risk_segments_history (night, updated_at)",
             f"CREATE TABLE at_risk_segments_departed ({columns}, PRIMARY KEY (customer_id))",
             f"CREATE TABLE at_risk_segments_pointer (night {store.types['Date']} NOT NULL)",
             "CREATE TABLE publication_log ("
-            + ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_tables.ENTRY.items())
+            + ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_layout.ENTRY.items())
             + ")",
             f"CREATE VIEW at_risk_segments AS SELECT {names} FROM at_risk_segments_history "
             f"WHERE night = (SELECT night FROM at_risk_segments_pointer) "
@@ -562,12 +566,12 @@ def earlier(crm, number, customers):
             store.execute(statement)
         stamp = datetime(2026, 3, 2, 6, tzinfo=UTC)
         gone = night(number, {"gone": left()}).with_columns(updated_at=stamp)
-        store.insert("at_risk_segments_departed", gone.select(list(crm_tables.ROW)))
+        store.insert("at_risk_segments_departed", gone.select(list(crm_layout.ROW)))
         for past in (number - 1, number):
             rows = night(past, customers).with_columns(updated_at=stamp)
-            store.insert("at_risk_segments_history", rows.select(list(crm_tables.ROW)))
+            store.insert("at_risk_segments_history", rows.select(list(crm_layout.ROW)))
         store.insert("at_risk_segments_pointer", pl.DataFrame({"night": [day(number)]}))
-        crm_tables.enter(store, crm_tables.Entry(rows["snapshot_id"][0], day(number), "run", rows.height, stamp))
+        crm_tables.enter(store, crm_layout.Entry(rows["snapshot_id"][0], day(number), "run", rows.height, stamp))
 
 
 def test_tables_of_an_earlier_version_are_taken_over_and_nothing_counts_as_changed(either):
@@ -621,6 +625,91 @@ def test_a_reader_of_the_history_neither_keeps_old_nights_nor_waits_for_them_to_
     assert run(crm.database, parts) == [(2,)]
     publish(crm, 4, {"a": {}})
     assert run(crm.database, parts) == [(2,)]
+
+
+def asked(crm, query, since):
+    """What a tool of reverse ETL reads: by its own connection, with column names, as text where it is text."""
+    if is_postgresql(crm.database):
+        from adbc_driver_postgresql import dbapi
+
+        with dbapi.connect(crm.database) as connection, connection.cursor() as cursor:
+            cursor.execute(query.replace("?", "CAST($1 AS timestamptz)"), [since])
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    with closing(sqlite3.connect(crm.database)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query, [since])]
+
+
+def test_tools_of_reverse_etl_find_the_news_in_the_shape_that_they_ask_for(either):
+    publish(either, 0, {"a": {}, "b": {}, "c": {}})
+    since = max(stamps(either).values()).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    publish(
+        either,
+        1,
+        {"a": {}, "b": left(churn_probability=None), "c": {"deliver": False, "suppressed_reason": "cooldown"}},
+    )
+    newer = "WHERE updated_at > ? ORDER BY updated_at, "
+    braze = asked(
+        either, f"SELECT UPDATED_AT, EXTERNAL_ID, PAYLOAD FROM at_risk_segments_braze {newer} EXTERNAL_ID", since
+    )
+    told = {
+        row[name]: json.loads(row["PAYLOAD" if "PAYLOAD" in row else "payload"])
+        for row in braze
+        for name in row
+        if name.upper() == "EXTERNAL_ID"
+    }
+    assert list(told) == ["b", "c"]
+    assert told["c"] | {"reason_1": None} == {
+        **{name: AT_RISK.get(name) for name in SYNCED},
+        "deliver": False,
+        "suppressed_reason": "cooldown",
+        "currency": "EUR",
+        "reason_1": None,
+        **{
+            name: str(AT_RISK[name])
+            for name in ("expected_next_purchase", "contact_from", "contact_until", "entered_on")
+        },
+    }
+    assert (told["b"]["risk_tier"], told["b"]["churn_probability"], told["b"]["is_control"]) == ("none", None, False)
+    salesforce = asked(either, f'SELECT * FROM at_risk_segments_salesforce {newer} "Customer_Id__c"', since)
+    assert list(salesforce[0]) == ["updated_at", "Customer_Id__c", *(f"{name.title()}__c" for name in SYNCED)]
+    row = salesforce[0]
+    assert (row["Customer_Id__c"], row["Risk_Tier__c"], row["Churn_Probability__c"]) == ("b", "none", "#N/A")
+    assert (row["Deliver__c"], row["Contact_From__c"], row["Entered_On__c"]) == ("false", "2027-01-01", "2026-03-01")
+    assert all(value for each in salesforce for value in each.values())
+    hubspot = asked(either, f"SELECT * FROM at_risk_segments_hubspot {newer} id", since)
+    inputs = [
+        {"idProperty": each["id_property"], "id": each["id"], "properties": json.loads(each["properties"])}
+        for each in hubspot
+    ]
+    assert [(each["idProperty"], each["id"]) for each in inputs] == [("customer_id", "b"), ("customer_id", "c")]
+    assert {type(value) for each in inputs for value in each["properties"].values()} == {str}
+    assert (inputs[0]["properties"]["churn_probability"], inputs[1]["properties"]["deliver"]) == ("", "false")
+    assert asked(either, f"SELECT * FROM at_risk_segments_hubspot {newer} id", since.replace("2026", "2096")) == []
+
+
+def test_what_postgresql_tells_as_json_keeps_the_json_schema(postgres_url):
+    crm = Crm(database=schema(postgres_url))
+    publish(crm, 0, {"a": {}, "b": {"status": "entered"}, "c": {"deliver": False, "suppressed_reason": "control"}})
+    publish(crm, 1, {"a": {"value": None}, "b": left(), "d": {}})
+    judge = Draft202012Validator(table_schema(), format_checker=FormatChecker())
+    for relation in ("at_risk_segments", "at_risk_segments_changes"):
+        told = [json.loads(row) for (row,) in run(crm.database, f"SELECT row_to_json(r)::text FROM {relation} r")]
+        assert len(told) == {"at_risk_segments": 4, "at_risk_segments_changes": 3}[relation]
+        assert [error.message for row in told for error in judge.iter_errors(row)] == []
+    query = (
+        "SELECT column_name::text, data_type::text, (is_nullable = 'YES')::text FROM information_schema.columns "
+        "WHERE table_schema = current_schema() AND table_name = 'at_risk_segments_history' ORDER BY ordinal_position"
+    )
+    kinds = {"date": "string", "text": "string", "double precision": "number", "smallint": "integer"}
+    there = {name: (kinds.get(kind, kind), null == "true") for name, kind, null in run(crm.database, query)}
+    said = {name: column["type"] for name, column in table_schema()["properties"].items() if name != "updated_at"}
+    assert said == {
+        name: [kind, "null"] if null else kind
+        for name, (kind, null) in there.items()
+        if name not in {"updated_at", "fingerprint"}
+    }
 
 
 def test_columns_in_postgresql_have_their_types(postgres_url):
