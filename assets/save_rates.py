@@ -10,10 +10,10 @@ from models.actions import Policy
 from models.consent import ConsentRule, contactable
 from models.enrolment import first_enrolments
 from models.experiment import Experiment
+from models.matrix import CODES
 from models.propensities import propensities
 from models.save_rates import drawn
 from models.save_rates import save_rates as rates_of
-from models.segments import PURPOSES
 
 
 @dg.asset(
@@ -32,7 +32,7 @@ def save_rates(
     # Read by the lake: settlement follows from the at-risk table, which follows from this one, a night later.
     settled = [past for past in lake.nights("settled_outcomes") if past < night]
     enrolled = first_enrolments(lake.scan("settled_outcomes", settled)).collect()
-    table = rates_of(enrolled, policy, tuple(PURPOSES), night=night, experiment_id=experiment.experiment_id)
+    table = rates_of(enrolled, policy, CODES, night=night, experiment_id=experiment.experiment_id)
     if night in stored and policy.learn:
         # A night that was missing may have been settled since: one that runs again counts on what it knew.
         known, assumed = lake.scan("save_rates", [night]).collect(), ["action", "segment", "prior_alpha", "prior_beta"]

@@ -4,11 +4,12 @@ from typing import Any
 
 import dataframely as dy
 
-from models.segments import CONTRACT_VERSION, PURPOSES, AtRiskSegment
+from models.matrix import CODES
+from models.segments import CONTRACT_VERSION, AtRiskSegment
 
 WORDS = {
     "risk_tier": ["none", "low", "medium", "high"],
-    "segment": ["none", *PURPOSES],
+    "segment": ["none", *CODES],
     "status": ["entered", "stayed", "left"],
     "contract_version": [CONTRACT_VERSION],
 }
