@@ -8,11 +8,11 @@ from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.retention import resting
 from models.actions import Policy
 from models.consent import ConsentRule, contactable
-from models.enrolment import first_enrolments
+from models.definition import ChurnDefinition
+from models.enrolment import enrolments_apart
 from models.experiment import Experiment
 from models.matrix import CODES
 from models.propensities import propensities
-from models.save_rates import drawn
 from models.save_rates import save_rates as rates_of
 
 
@@ -25,19 +25,19 @@ def save_rates(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     policy: dg.ResourceParam[Policy],
-    experiment: dg.ResourceParam[Experiment],
+    churn: dg.ResourceParam[ChurnDefinition],
 ) -> pl.DataFrame:
     """The save rate of every action in every segment, as known from the nights that were settled before tonight."""
     night, stored = as_night(context.partition_key), lake.nights("save_rates")
     # Read by the lake: settlement follows from the at-risk table, which follows from this one, a night later.
     settled = [past for past in lake.nights("settled_outcomes") if past < night]
-    enrolled = first_enrolments(lake.scan("settled_outcomes", settled)).collect()
-    table = rates_of(enrolled, policy, CODES, night=night, experiment_id=experiment.experiment_id)
+    enrolled = enrolments_apart(lake.scan("settled_outcomes", settled), churn.ripe_days)
+    table = rates_of(enrolled, policy, CODES, night=night)
     if night in stored and policy.learn:
         # A night that was missing may have been settled since: one that runs again counts on what it knew.
         known, assumed = lake.scan("save_rates", [night]).collect(), ["action", "segment", "prior_alpha", "prior_beta"]
         if known.select(assumed).equals(table.select(assumed)):
-            return drawn(known, policy, f"{night}|{experiment.experiment_id}")
+            return known
     return table
 
 

@@ -116,8 +116,8 @@ class Policy:
         contact_days: length of the contact window.
         patience_days: the window opens at the latest so many days after the night.
         learn: whether save rates move with what settled experiments show; else those of the catalogue stay.
-        policy: "greedy" counts on the mean of what is believed of a save rate, "thompson" on a draw from it, anew each
-            night, so that actions of which little is known are tried.
+        policy: "greedy" counts on the mean of what is believed of a save rate, "thompson" on a draw from it for each
+            customer, anew each night, so that actions of which little is known are tried on some.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.baselines import HISTORY
-from models.contamination import untreated
+from models.contamination import EVER, untreated
 from models.definition import ChurnDefinition
 from models.evaluation import compare, evaluate
 from models.features import FeatureRecipe, features
@@ -147,14 +147,17 @@ def challenge(
     # Once, as of the judged night: what is found must not have seen its outcome.
     recipe, trials = tuned(seen(newest), as_of=newest, horizon_days=horizon, recipe=question.training)
 
+    def untaught(as_of: date) -> pl.DataFrame:
+        known = past(days, as_of, question, terms).collect()
+        if delivered is None or churn.grace is not None:
+            return known
+        so_far = delivered.filter(pl.col("night") <= as_of)
+        return untreated(known.with_columns(night=pl.lit(as_of)), so_far, horizon_days=EVER).drop("night")
+
     def trained(as_of: date) -> Scorer:
-        now, earlier = (
-            past(days, each, question, terms).collect() for each in (as_of, as_of - timedelta(days=horizon))
-        )
         return fit(
             seen(as_of),
-            now,
-            earlier,
+            *(untaught(each) for each in (as_of, as_of - timedelta(days=horizon))),
             as_of=as_of,
             horizon_days=horizon,
             recipe=recipe,

@@ -9,6 +9,9 @@ import polars as pl
 from models.enrolment import ARM
 from models.experiment import draw
 
+EVER = 10**6
+"""Days, as a horizon of what never wears off."""
+
 
 def untreated(examples: pl.DataFrame, delivered: pl.LazyFrame, *, horizon_days: int) -> pl.DataFrame:
     """The examples as if nobody had been contacted.

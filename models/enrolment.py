@@ -35,3 +35,30 @@ def first_enrolments(rows: pl.LazyFrame) -> pl.LazyFrame:
         .unique(key, keep="first", maintain_order=True)
         .sort("experiment_id", "night", "customer_id")
     )
+
+
+def enrolments_apart(rows: pl.LazyFrame, days: int) -> pl.DataFrame:
+    """The rows of each customer in each experiment that lie so far apart that no outcome counts twice.
+
+    Save rates learn from these: after a year hardly anybody enters for the first time, and what is known by then may
+    have made the policy try something new.
+
+    Args:
+        rows: As for `first_enrolments`.
+        days: From one row of a customer to the next at least.
+
+    Returns:
+        Rows with an arm, sorted by experiment, customer and night.
+    """
+    entered = (
+        rows.filter(pl.col("arm").is_not_null())
+        .sort("experiment_id", "customer_id", "night")
+        .with_columns(who=pl.struct("experiment_id", "customer_id").rle_id(), day=pl.col("night").to_physical())
+        .collect()
+    )
+    kept, before, last = [], None, 0
+    for who, day in entered.select("who", "day").iter_rows():
+        kept.append(who != before or day - last >= days)
+        if kept[-1]:
+            before, last = who, day
+    return entered.filter(pl.Series(kept, dtype=pl.Boolean)).drop("who", "day")

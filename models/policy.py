@@ -6,9 +6,12 @@ import polars as pl
 
 from models.actions import Policy
 from models.allocation import allocate, upper_bound
+from models.save_rates import counted_on
 
 
-def offers(customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None = None) -> pl.DataFrame:
+def offers(
+    customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None = None, *, salt: str = ""
+) -> pl.DataFrame:
     """What every action that suits a customer would cost and bring in.
 
     With churn probability p, save rate g and value V the expected profit is (Verbraken, Verbeke and
@@ -20,7 +23,10 @@ def offers(customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None =
     Args:
         customers: customer_id, churn_probability, value, segment and reason_1_code to reason_3_code.
         policy: the catalogue.
-        rates: action, segment and the save rate to count on; what is not named has that of the catalogue.
+        rates: what is believed of save rates: action, segment, rate, and for Thompson's draws alpha and beta. What is
+            not named has the belief of the catalogue.
+        salt: of these draws (Thompson 1933), one for each customer and action: an action of which little is known is
+            tried on some on every night. The same salt draws the same.
 
     Returns:
         customer_id, churn_probability, action, channel, cost (4 digits) and profit (2 digits; null without
@@ -31,8 +37,7 @@ def offers(customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None =
     codes = [pl.col(f"reason_{n}_code") for n in (1, 2, 3)]
     suiting = []
     for action in policy.actions:
-        own = {} if rates is None else dict(rates.filter(action=action.name).select("segment", "rate").rows())
-        saved = p * pl.col("segment").replace_strict(own, default=action.save_rate, return_dtype=pl.Float64)
+        saved = p * pl.col("save_rate")
         taken = saved + (1 - p) * action.windfall
         cost = (action.contact_cost + action.offer_cost * taken).round(4)
         suits = pl.lit(True)
@@ -41,7 +46,9 @@ def offers(customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None =
         if action.suits_reasons:
             suits &= pl.any_horizontal(code.is_in(action.suits_reasons).fill_null(False) for code in codes)
         suiting.append(
-            customers.filter(suits).select(
+            customers.with_columns(save_rate=counted_on(customers, action, policy, rates, salt))
+            .filter(suits)
+            .select(
                 "customer_id",
                 "churn_probability",
                 action=pl.lit(action.name),
@@ -74,6 +81,8 @@ def decide(
     policy: Policy,
     consent: pl.DataFrame | None = None,
     rates: pl.DataFrame | None = None,
+    *,
+    salt: str = "",
 ) -> pl.DataFrame:
     """Choose what is done for whom tonight.
 
@@ -86,6 +95,7 @@ def decide(
         consent: customer_id and one Boolean column per channel. Who is missing, and what is null or has no
             column, is not permitted. Without the table the channels are open and the CRM answers for consent.
         rates: as for `offers`.
+        salt: as for `offers`.
 
     Returns:
         The customers with action and channel (`none` when nothing is worthwhile or permitted),
@@ -93,7 +103,7 @@ def decide(
         included; null unless delivered or in cooldown), deliver and suppressed_reason: the first that
         applies of no_suitable_action, unprofitable, no_consent, cooldown, capacity, budget, control.
     """
-    suitable = offers(customers, policy, rates)
+    suitable = offers(customers, policy, rates, salt=salt)
     worthwhile = suitable.filter(pl.col("profit").is_null() | (pl.col("profit") > 0))
     permitted = _permitted(worthwhile, consent)
     resting = _resting(previous, night, policy)
@@ -143,7 +153,12 @@ def decide(
 
 
 def potential(
-    table: pl.DataFrame, policy: Policy, consent: pl.DataFrame | None = None, rates: pl.DataFrame | None = None
+    table: pl.DataFrame,
+    policy: Policy,
+    consent: pl.DataFrame | None = None,
+    rates: pl.DataFrame | None = None,
+    *,
+    salt: str = "",
 ) -> float | None:
     """The most that a night's actions could be expected to bring in, whoever had chosen them.
 
@@ -152,12 +167,15 @@ def potential(
         policy: the catalogue and its limits.
         consent: as for `decide`.
         rates: as for `offers`.
+        salt: as for `offers`.
 
     Returns:
         An upper bound on the expected profit of all that is delivered; null without values.
     """
-    free = table.filter(pl.col("status") != "left", pl.col("suppressed_reason").ne_missing("cooldown"))
-    worthwhile = _permitted(offers(free, policy, rates).filter(pl.col("profit") > 0), consent)
+    at_risk = table.filter(pl.col("status") != "left")
+    free = at_risk.filter(pl.col("suppressed_reason").ne_missing("cooldown"))
+    # Offers to all, as on the night: what Thompson draws for a customer depends on who else is asked.
+    worthwhile = _permitted(offers(at_risk, policy, rates, salt=salt).filter(pl.col("profit") > 0), consent)
     if free["value"].null_count():
         return None
     control = free.select("customer_id", takes_room=~pl.col("is_control"))

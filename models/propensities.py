@@ -9,7 +9,6 @@ from models.actions import Policy
 from models.enrolment import ARM
 from models.experiment import Experiment
 from models.policy import decide
-from models.save_rates import drawn
 
 REPLAYS = 49
 
@@ -59,8 +58,8 @@ def propensities(
             *("reason_3_code", "is_control", "expected_next_purchase"),
         )
         for replay in range(REPLAYS):
-            rates = drawn(belief, policy, f"{night}|{experiment.experiment_id}|{replay}")
-            chosen = decide(asked, previous, night, policy, consent, rates).with_columns(ARM)
+            salt = f"{night}|{experiment.experiment_id}|{replay}"
+            chosen = decide(asked, previous, night, policy, consent, belief, salt=salt).with_columns(ARM)
             done = chosen.filter(pl.col("arm").is_not_null()).select("customer_id", "action", same=pl.lit(1))
             again = again.join(done, on=["customer_id", "action"], how="left", maintain_order="left").select(
                 "customer_id", "action", pl.col("times") + pl.col("same").fill_null(0)

@@ -8,7 +8,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from models.actions import Policy
+from models.actions import Action, Policy
 
 _GRID = 400
 _REACH = 6
@@ -16,7 +16,7 @@ _REACH = 6
 
 
 class SaveRate(dy.Schema):
-    """The belief about one action in one segment on a night, and the save rate that the night counts on."""
+    """The belief about the save rate of one action in one segment on a night, and its mean."""
 
     night = dy.Date(primary_key=True)
     action = dy.String(primary_key=True)
@@ -30,22 +30,18 @@ class SaveRate(dy.Schema):
     rate = dy.Float64(min=0, max=1)
 
 
-def save_rates(
-    enrolled: pl.DataFrame, policy: Policy, segments: Sequence[str], *, night: date, experiment_id: str
-) -> pl.DataFrame:
+def save_rates(enrolled: pl.DataFrame, policy: Policy, segments: Sequence[str], *, night: date) -> pl.DataFrame:
     """The belief about every action in every segment.
 
     Args:
-        enrolled: Settled outcomes of `models.enrolment.first_enrolments`, of any experiments: arm, action, segment,
+        enrolled: Settled outcomes of `models.enrolment.enrolments_apart`, of any experiments: arm, action, segment,
             churned and churn_probability.
         policy: The catalogue with its priors; whether it learns, and how it chooses.
         segments: Their names.
         night: The night that counts on it.
-        experiment_id: With the night the seed of Thompson's draw.
 
     Returns:
-        :class:`SaveRate`, sorted by action and segment; ``rate`` is the mean of the belief (greedy) or a draw from it
-        (Thompson 1933).
+        :class:`SaveRate`, sorted by action and segment; ``rate`` is the mean of the belief.
     """
     left, told = pl.col("churned").sum().cast(pl.Int64), pl.col("churn_probability").mean()
     arms = enrolled.group_by("action", "segment", "arm").agg(customers=pl.len().cast(pl.Int64), left=left, told=told)
@@ -57,19 +53,29 @@ def save_rates(
             prior = (float(action.save_alpha), float(action.save_beta))
             belief = posterior(*prior, treated, control) if policy.learn else prior
             rows.append((night, action.name, segment, treated[0], control[0], *prior, *belief, 0.0))
-    schema = SaveRate.create_empty().schema
-    table = pl.DataFrame(rows, schema=schema, orient="row")
-    return SaveRate.validate(drawn(table, policy, f"{night}|{experiment_id}"))
+    table = pl.DataFrame(rows, schema=SaveRate.create_empty().schema, orient="row")
+    return SaveRate.validate(table.with_columns(rate=(pl.col("alpha") / (pl.col("alpha") + pl.col("beta"))).round(6)))
 
 
-def drawn(belief: pl.DataFrame, policy: Policy, salt: str) -> pl.DataFrame:
-    """The belief with the ``rate`` that a night counts on: the mean, or a draw that the salt alone decides."""
-    alpha, beta = belief["alpha"].to_numpy(), belief["beta"].to_numpy()
-    rate = alpha / (alpha + beta)
-    if policy.policy == "thompson":
-        seed = int.from_bytes(blake2b(salt.encode(), digest_size=8).digest(), "big")
-        rate = np.random.default_rng(seed).beta(alpha, beta)
-    return belief.with_columns(rate=pl.Series(rate, dtype=pl.Float64).round(6))
+def counted_on(
+    customers: pl.DataFrame, action: Action, policy: Policy, rates: pl.DataFrame | None, salt: str
+) -> pl.Expr:
+    """The save rate of an action that the choice counts on, customer by customer; see `models.policy.offers`."""
+    known = pl.DataFrame(schema={"segment": pl.String}) if rates is None else rates.filter(action=action.name)
+
+    def belief(column: str, assumed: float) -> pl.Expr:
+        own = dict(known.select("segment", column).rows()) if known.height else {}
+        return pl.col("segment").replace_strict(own, default=assumed, return_dtype=pl.Float64)
+
+    if policy.policy == "greedy":
+        return belief("rate", action.save_rate)
+    order = customers["customer_id"].arg_sort()
+    sorted_beliefs = customers[order].select(a=belief("alpha", action.save_alpha), b=belief("beta", action.save_beta))
+    alpha, beta = sorted_beliefs.to_numpy().T
+    seed = int.from_bytes(blake2b(f"{salt}|{action.name}".encode(), digest_size=8).digest(), "big")
+    drawn = np.empty(customers.height)
+    drawn[order.to_numpy()] = np.random.default_rng(seed).beta(alpha, beta)
+    return pl.lit(pl.Series(drawn, dtype=pl.Float64))
 
 
 def posterior(alpha: float, beta: float, treated: Sequence[float], control: Sequence[float]) -> tuple[float, float]:

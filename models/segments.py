@@ -171,7 +171,15 @@ def at_risk_segments(
     # A model need not be asked about nobody.
     pushes = contributions(known) if known.height else known.select(pl.exclude("night", "customer_id"))
     why = reasons(known, pushes, language=language)
-    chosen = decide(assign(at_risk.hstack(why), earlier, experiment), earlier, night, policy, consent, rates)
+    chosen = decide(
+        assign(at_risk.hstack(why), earlier, experiment),
+        earlier,
+        night,
+        policy,
+        consent,
+        rates,
+        salt=f"{night}|{experiment.experiment_id}",
+    )
     entered = last.select("customer_id", entered_on="entered_on")
     rows = chosen.join(entered, on="customer_id", how="left").with_columns(
         night=pl.lit(night),
@@ -188,7 +196,7 @@ def at_risk_segments(
         barred = ~pl.col("customer_id").is_in(profiled.implode())
         why_gone = pl.when(barred).then(pl.lit(NOT_PROFILED)).otherwise("suppressed_reason")
         gone = gone.with_columns(suppressed_reason=why_gone)
-    counted = [] if rates is None else rates.select("action", "segment", "rate").sort("action", "segment").rows()
+    counted = [] if rates is None else rates.drop("night", strict=False).sort("action", "segment").rows()
     table = (
         pl.concat([rows, gone], how="diagonal")
         .with_columns(

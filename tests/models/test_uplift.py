@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from models.enrolment import ARM, first_enrolments
+from models.enrolment import ARM, enrolments_apart, first_enrolments
 from models.experiment import uplift
 from models.simulated_experiments import MARGIN, experiments
 from models.uplift import ALL, RetentionUplift, retention_uplift
@@ -127,6 +127,23 @@ def test_a_customer_counts_with_the_first_night_on_which_only_the_draw_decided()
         ("f", "bob", "treated", NIGHT + timedelta(days=60)),
     ]
     assert_frame_equal(first_enrolments(rows[::-1].with_columns(ARM).lazy()).collect(), found)
+
+
+def test_what_save_rates_learn_from_lies_a_horizon_apart():
+    nights = {"ann": [0, 29, 30, 59, 61], "bob": [10, 39]}
+    rows = pl.DataFrame(
+        [("e", who, NIGHT + timedelta(days=day), "treated") for who, days in nights.items() for day in days]
+        + [("e", "ann", NIGHT + timedelta(days=90), None), ("f", "ann", NIGHT + timedelta(days=1), "control")],
+        schema=["experiment_id", "customer_id", "night", "arm"],
+        orient="row",
+    )
+    found = enrolments_apart(rows[::-1].lazy(), 30).group_by("experiment_id", "customer_id", maintain_order=True)
+    assert [(*key, [(night - NIGHT).days for night in part["night"]]) for key, part in found] == [
+        ("e", "ann", [0, 30, 61]),
+        ("e", "bob", [10]),
+        ("f", "ann", [1]),
+    ]
+    assert enrolments_apart(rows.clear().lazy(), 30).is_empty()
 
 
 def test_over_a_thousand_experiments_the_intervals_hold_the_truth_as_often_as_they_say():
