@@ -103,6 +103,17 @@ class Crm(dg.ConfigurableResource[None]):
             layout.prepare(store)
             return store.read(f"SELECT {', '.join(schema)} FROM {relation}", schema)  # noqa: S608
 
+    def news(self) -> pl.DataFrame:
+        """Rows of the current table that changed after what `mark_sent` was told last; by time, then by customer."""
+        with self.transaction() as store:
+            layout.prepare(store)
+            return tables.unsent(store)
+
+    def mark_sent(self, until: datetime) -> None:
+        """Remember that the news up to a moment were taken."""
+        with self.transaction() as store:
+            tables.mark_sent(store, until)
+
     @property
     def address(self) -> str:
         """Where the tables are, without the password."""

@@ -17,6 +17,7 @@ HISTORY = "at_risk_segments_history"
 CHANGES = "at_risk_segments_changes"
 DEPARTED = "at_risk_segments_departed"
 POINTER = "at_risk_segments_pointer"
+SENT = "at_risk_segments_sent"
 LOG = "publication_log"
 
 Schema = Mapping[str, pl.DataType]

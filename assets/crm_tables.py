@@ -16,6 +16,7 @@ from assets.crm_layout import (
     LOG,
     POINTER,
     ROW,
+    SENT,
     STORED,
     Entry,
     Store,
@@ -110,3 +111,17 @@ def _rows(store: Store, customers: pl.Series) -> pl.DataFrame:
 def forget(store: Store, before: date) -> None:
     """Delete the nights before a day from the history."""
     store.forget(HISTORY, before)
+
+
+def unsent(store: Store) -> pl.DataFrame:
+    """Rows of the current table that changed after the last that were sent, by time and customer."""
+    newer = f"WHERE updated_at > (SELECT updated_at FROM {SENT})" if store.columns(SENT) else ""
+    return store.read(f"SELECT {COLUMNS} FROM {CURRENT} {newer}", ROW).sort("updated_at", "customer_id")
+
+
+def mark_sent(store: Store, until: datetime) -> None:
+    """Remember that what changed up to a moment was sent."""
+    if not store.columns(SENT):
+        store.execute(f"CREATE TABLE {SENT} (updated_at {store.types['Datetime']} NOT NULL)")
+    store.execute(f"DELETE FROM {SENT}")
+    store.insert(SENT, pl.DataFrame({"updated_at": [until]}, schema={"updated_at": INSTANT}))

@@ -9,6 +9,7 @@ from assets.crm import Crm
 from assets.lake import Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, UP_TO_TONIGHT, as_night
+from assets.push import Push
 from assets.tracking import Tracking
 from models.actions import Policy
 from models.consent import ConsentRule, contactable, profiled
@@ -89,3 +90,13 @@ def crm_delivery(
             "outcome": done.outcome,
         }
     )
+
+
+@dg.asset(partitions_def=NIGHTS, deps=["crm_delivery"], group_name="retention")
+def crm_push(
+    context: dg.AssetExecutionContext, crm: Crm, push: dg.ResourceParam[Push], network: dg.ResourceParam[Network]
+) -> dg.MaterializeResult[None]:
+    """Send the news to the web address of the settings, if there is one."""
+    with network.patient(context):
+        sent = push.send(crm, network)
+    return dg.MaterializeResult(metadata={"dagster/row_count": sent})

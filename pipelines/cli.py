@@ -232,10 +232,12 @@ def publish(
     from pipelines.definitions import resources
 
     settings = prepare(config)
+    parts = resources(settings)
     try:
-        done = resources(settings)["crm"].point_to(parse_night(night, settings), run_id="churn publish")
+        done = parts["crm"].point_to(parse_night(night, settings), run_id="churn publish")
+        parts["push"].send(parts["crm"], parts["network"])
     except ValueError as error:
-        complain(f"{error}.")
+        complain(f"{str(error).removesuffix('.')}.")
         raise typer.Exit(FAILED) from None
     CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
 

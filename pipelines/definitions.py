@@ -15,7 +15,7 @@ from assets.ingestion import arrivals
 from assets.inputs import customer_facts
 from assets.lake import Lake
 from assets.nights import NIGHT_TAG
-from assets.retention import at_risk_segments, crm_delivery
+from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
 from assets.scoring import churn_scores
@@ -46,6 +46,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "lake": lake,
         "source": settings.transactions(),
         "network": settings.network,
+        "push": settings.push,
         "inputs": settings.optional_inputs(),
         "consents": settings.consents(),
         "consent_rule": settings.consent.rule,
@@ -117,6 +118,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 at_risk_segments,
                 action_propensities,
                 crm_delivery,
+                crm_push,
                 settled_outcomes,
                 live_performance,
                 retention_uplift,

@@ -27,6 +27,7 @@ from assets.files import FileSource
 from assets.input_source import SOURCE_URL, InputSource, InputTable
 from assets.network import Network
 from assets.postgresql import without_password
+from assets.push import Push
 from assets.turn import Turn
 from models.actions import Policy
 from models.consent import MARKETING, PROFILING, Basis, ConsentRule
@@ -47,7 +48,7 @@ from pipelines.operation import Alerts, Schedule
 
 CONFIG_VARIABLE = "CHURN_CONFIG"
 DEFAULT_CONFIG = Path("churn.toml")
-_SECRETS = (("source", "url"), ("alerts", "webhook"), ("alerts", "smtp_password"))
+_SECRETS = (("source", "url"), ("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token"))
 
 
 class SettingsError(Exception):
@@ -266,7 +267,8 @@ class CrmSettings(_Section):
         database: SQLite file of the delivered tables, or a ``postgresql://`` URL; give the latter by the environment.
         exports: Folder of the Parquet and CSV exports.
         departed_days: For how many days a customer who left stays in the current table, marked as such.
-        history_days: For how many days nights are kept in the history table.
+        history_days: For how many days before the current night nights are kept in the history table; by default for
+            thirteen months, so that a season can be compared with that of the year before.
     """
 
     database: str = "crm.db"
@@ -308,6 +310,7 @@ class Settings(BaseSettings):
     schedule: Schedule = Schedule()
     alerts: Alerts = Alerts()
     network: Network = Network()
+    push: Push = Push()
     file: Path = Field(default=DEFAULT_CONFIG, exclude=True)
 
     @classmethod

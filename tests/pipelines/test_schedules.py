@@ -110,6 +110,7 @@ def test_every_table_is_overdue_when_no_run_has_stored_it_for_so_long(tmp_path):
         ("[schedule]\nsettle_seconds = -1\n", "schedule.settle_seconds = -1: input should be greater than or equal"),
         ('[alerts]\nsmtp_host = "mail"\n', "alerts: smtp_host is set: set sender and recipients too"),
         ('[alerts]\nrecipients = ["a@b.example"]\n', "alerts: recipients are set: set smtp_host too"),
+        ('[push]\nurl = "https://x"\n', "push.url may hold a password: set CHURN__PUSH__URL"),
         ('[alerts]\nwebhook = "https://x"\n', "alerts.webhook may hold a password: set CHURN__ALERTS__WEBHOOK"),
         ('[alerts]\nsmtp_user = "x"\n', "smtp_user and CHURN__ALERTS__SMTP_PASSWORD belong together"),
         ("[network]\nretries = -1\n", "network: retries is -1: it must be 0 or more"),

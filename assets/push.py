@@ -1,0 +1,121 @@
+"""The news of a night sent to a web address, in batches of which none counts twice."""
+
+import json
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import polars as pl
+from pydantic import SecretStr
+
+from assets.network import Network
+from models.mapping import DeliveryError
+from models.segments import CONTRACT_VERSION
+
+if TYPE_CHECKING:
+    from assets.crm import Crm
+
+_OVERLOADED = 429
+_BROKEN = 500
+_LONGEST_PAUSE = 60.0
+
+
+@dataclass(frozen=True)
+class Push:
+    """Sending what is news to a web address, after the CRM's tables have it; nothing is sent without an address.
+
+    Attributes:
+        url: Address that takes batches by POST; a secret, only from the environment, ``CHURN__PUSH__URL``.
+        token: Sent as ``Authorization: Bearer …``; a secret, only from the environment, ``CHURN__PUSH__TOKEN``.
+        rows: ``changed`` sends every row whose content has changed, those who left and those kept back included, so
+            that the receiver knows the whole table; ``deliver`` sends of them only those to be contacted.
+        batch_rows: How many rows a request holds at most.
+        timeout_seconds: How long to wait for an answer.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+
+    url: SecretStr | None = None
+    token: SecretStr | None = None
+    rows: Literal["changed", "deliver"] = "changed"
+    batch_rows: int = 500
+    timeout_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be sent to, or in.
+
+        Raises:
+            ValueError: Names the setting.
+        """
+        if self.url is not None and not self.url.get_secret_value().startswith(("https://", "http://")):
+            raise ValueError("CHURN__PUSH__URL is no web address: it begins with https://")
+        if self.batch_rows < 1 or self.timeout_seconds <= 0:
+            raise ValueError("batch_rows and timeout_seconds must be more than 0")
+
+    def send(self, crm: "Crm", network: Network) -> int:
+        """Send what the CRM's tables have learned since everything was taken last.
+
+        What was sent counts as taken when every batch was. After a failure all of it is sent again, in the same batches
+        with the same keys, so that whoever keeps the keys takes no batch twice.
+
+        Args:
+            crm: Where the tables are.
+            network: How often a batch is tried again that meets no answer, 429 or 5xx.
+
+        Returns:
+            How many rows were sent.
+
+        Raises:
+            DeliveryError: If a batch is refused, or not taken after all retries.
+        """
+        if self.url is None:
+            return 0
+        news = crm.news()
+        told = news.filter("deliver") if self.rows == "deliver" else news
+        for batch in told.iter_slices(self.batch_rows):
+            self._deliver(_body(batch), network)
+        if news.height:
+            crm.mark_sent(news["updated_at"].max())  # type: ignore[arg-type]
+        return told.height
+
+    def _deliver(self, body: bytes, network: Network) -> None:
+        pauses = network.pauses()
+        while (problem := self._problem(body)) is not None:
+            reason, wait = problem
+            pause = next(pauses, None)
+            if wait is None or pause is None:
+                raise DeliveryError(
+                    f"the address of CHURN__PUSH__URL does not take the news of the night: {reason}. The CRM's tables "
+                    "have it. Mend the receiver, its address or CHURN__PUSH__TOKEN; the next night, or this one run "
+                    "again, sends what is missing."
+                )
+            time.sleep(max(pause, min(wait, _LONGEST_PAUSE)))
+
+    def _problem(self, body: bytes) -> tuple[str, float | None] | None:
+        """Why a batch was not taken, and the seconds to leave the receiver alone for; None of them: for good."""
+        assert self.url is not None
+        headers = {"Content-Type": "application/json", "Idempotency-Key": sha256(body).hexdigest()[:32]}
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
+        request = Request(self.url.get_secret_value(), body, headers)  # noqa: S310 (settings ask for http)
+        try:
+            with urlopen(request, timeout=self.timeout_seconds):  # noqa: S310
+                return None
+        except HTTPError as error:
+            with error:
+                again = error.code == _OVERLOADED or error.code >= _BROKEN
+                asked = error.headers.get("Retry-After", "")
+                return f"it answers {error.code}", (float(asked) if asked.isdecimal() else 0.0) if again else None
+        except OSError as error:
+            # A URLError may quote the address; its reason does not.
+            said = error.reason if isinstance(error, URLError) else error
+            return f"no answer ({type(said).__name__ if isinstance(said, OSError) else said})", 0.0
+
+
+def _body(batch: pl.DataFrame) -> bytes:
+    moments = pl.col("updated_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    rows = batch.with_columns(moments, pl.col(pl.Date).cast(pl.String)).to_dicts()
+    return json.dumps({"contract_version": CONTRACT_VERSION, "rows": rows}, ensure_ascii=False).encode()

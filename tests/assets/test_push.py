@@ -1,0 +1,200 @@
+"""A receiver that fails, delays and repeats ends with every change once; nobody is asked again in vain."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import dagster as dg
+import polars as pl
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker
+from pydantic import SecretStr
+
+from assets.crm import Crm
+from assets.network import Network
+from assets.push import Push
+from assets.retention import crm_push
+from models.mapping import DeliveryError
+from models.segments import AtRiskSegment, departed
+from models.table_schema import table_schema
+
+FIRST = date(2026, 3, 1)
+IMPATIENT = Network(retries=4, pause_seconds=0.01)
+JUDGE = Draft202012Validator(table_schema(), format_checker=FormatChecker())
+AT_RISK = {
+    "churn_probability": 0.8,
+    "risk_percentile": 90,
+    "risk_tier": "high",
+    "segment": "save_now",
+    "action": "service_call",
+    "channel": "phone",
+    "contact_from": date(2027, 1, 2),
+    "contact_until": date(2027, 1, 9),
+    "action_cost": 8.0,
+    "expected_profit": 12.0,
+    "is_control": False,
+    "experiment_id": "e",
+    "stratum": "save_now/high",
+    "deliver": True,
+    "status": "stayed",
+    "entered_on": FIRST,
+    "model_version": "7",
+    "policy_version": "p",
+    "contract_version": "1",
+}
+KEPT_BACK = {"deliver": False, "suppressed_reason": "capacity"}
+
+
+class Receiver(ThreadingHTTPServer):
+    """A receiver that keeps the keys of what it took, and answers as it was told before it is well."""
+
+    def __init__(self) -> None:
+        self.moods: list[int | float] = []
+        self.keys: list[str] = []
+        self.taken: dict[str, list[dict[str, object]]] = {}
+        self.signed: set[str | None] = set()
+        super().__init__(("127.0.0.1", 0), _Answer)
+
+    @property
+    def push(self) -> Push:
+        url = SecretStr(f"http://127.0.0.1:{self.server_port}/hook/secret-path")
+        return Push(url=url, token=SecretStr("secret-token"), batch_rows=2, timeout_seconds=0.3)
+
+    @property
+    def rows(self) -> list[tuple[object, object]]:
+        return [(row["customer_id"], row["status"]) for batch in self.taken.values() for row in batch]
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        key = self.headers["Idempotency-Key"]
+        mood = self.server.moods.pop(0) if self.server.moods else 200
+        self.server.keys.append(key)
+        self.server.signed.add(self.headers["Authorization"])
+        if mood < 400:
+            # It takes the batch, even when the answer then comes too late.
+            assert [error.message for row in body["rows"] for error in JUDGE.iter_errors(row)] == []
+            self.server.taken.setdefault(key, body["rows"])
+        if mood < 1:
+            time.sleep(mood)
+        self.send_response(200 if mood < 1 else int(mood))
+        if mood == 429:
+            self.send_header("Retry-After", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def handle(self) -> None:
+        # The sender waits no longer than it said.
+        with suppress(ConnectionError):
+            super().handle()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def crm(tmp_path):
+    return Crm(database=str(tmp_path / "crm.sqlite3"))
+
+
+def publish(crm, number, customers, *, gone=()):
+    """Publish a night: per customer what differs from a typical row, and who left."""
+    night = FIRST + timedelta(days=number)
+    label = {"night": night, "snapshot_id": f"{night}_7_0"}
+    rows = [{**AT_RISK, **label, "customer_id": who, **change} for who, change in sorted(customers.items())]
+    rows += [{**AT_RISK, **label, "customer_id": who} for who in gone]
+    table = pl.DataFrame(rows, schema=dict(AtRiskSegment.create_empty().schema))
+    left = pl.col("customer_id").is_in(gone)
+    crm.publish(pl.concat([table.filter(~left), departed(table.filter(left), night)]), night, "run")
+
+
+def test_a_receiver_that_fails_delays_and_repeats_ends_with_every_change_once(crm, receiver):
+    publish(crm, 0, {who: {} for who in "abcde"})
+    receiver.moods = [503, 429, 200, 0.6, 500]
+    assert receiver.push.send(crm, IMPATIENT) == 5
+    assert receiver.rows == [(who, "stayed") for who in "abcde"]
+    assert (len(receiver.keys), len(set(receiver.keys))) == (7, 3)
+    assert receiver.signed == {"Bearer secret-token"}
+
+
+def test_the_next_night_sends_what_has_changed_and_a_night_without_news_nothing(crm, receiver):
+    publish(crm, 0, {"a": {}, "b": {}, "c": {}})
+    receiver.push.send(crm, IMPATIENT)
+    assert receiver.push.send(crm, IMPATIENT) == 0
+    publish(crm, 1, {"a": {}, "b": {"churn_probability": 0.9}}, gone=["c"])
+    receiver.taken.clear()
+    assert receiver.push.send(crm, IMPATIENT) == 2
+    assert sorted(receiver.rows) == [("b", "stayed"), ("c", "left")]
+    publish(crm, 2, {"a": {}, "b": {"churn_probability": 0.9}})
+    assert receiver.push.send(crm, IMPATIENT) == 0
+
+
+@pytest.mark.parametrize(("status", "requests"), [(400, 2), (401, 2), (503, 6)])
+def test_what_is_not_taken_is_said_without_the_address_and_sent_again_with_the_same_keys(
+    crm, receiver, status, requests
+):
+    publish(crm, 0, {"a": {}, "b": {}, "c": {}})
+    receiver.moods = [200] + [status] * 5
+    with pytest.raises(DeliveryError, match=rf"CHURN__PUSH__URL does not take .*: it answers {status}\.") as error:
+        receiver.push.send(crm, IMPATIENT)
+    assert "secret" not in str(error.value)
+    assert len(receiver.keys) == requests
+    receiver.moods = []
+    assert receiver.push.send(crm, IMPATIENT) == 3
+    assert receiver.rows == [("a", "stayed"), ("b", "stayed"), ("c", "stayed")]
+
+
+def test_only_those_to_be_contacted_are_sent_where_the_settings_say_so(crm, receiver):
+    publish(crm, 0, {"a": {}, "b": KEPT_BACK})
+    push = Push(url=receiver.push.url, rows="deliver")
+    assert push.send(crm, IMPATIENT) == 1
+    assert receiver.rows == [("a", "stayed")]
+    publish(crm, 1, {"a": {}, "b": {}})
+    assert push.send(crm, IMPATIENT) == 1
+
+
+def test_an_address_where_nobody_answers_is_told_and_no_address_is_no_push(crm, receiver):
+    publish(crm, 0, {"a": {}})
+    assert Push().send(crm, IMPATIENT) == 0
+    nobody = Push(url=SecretStr("http://127.0.0.1:9/secret-path"))
+    with pytest.raises(DeliveryError, match=r"no answer \(ConnectionRefusedError\)") as error:
+        nobody.send(crm, Network(retries=0))
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"url": SecretStr("shop.example/secret")}, "CHURN__PUSH__URL is no web address"),
+        ({"batch_rows": 0}, "batch_rows and timeout_seconds must be more than 0"),
+    ],
+)
+def test_what_cannot_be_sent_to_is_refused_without_its_name(wrong, said):
+    with pytest.raises(ValueError, match=said) as error:
+        Push(**wrong)
+    assert "secret" not in str(error.value)
+
+
+def test_a_night_that_runs_sends_its_news(crm, receiver):
+    publish(crm, 0, {"a": {}})
+    parts = {"crm": crm, "push": receiver.push, "network": IMPATIENT}
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize([crm_push], partition_key="2026-03-01", resources=parts, instance=instance)
+    assert done.asset_materializations_for_node("crm_push")[0].metadata["dagster/row_count"].value == 1
+    assert receiver.rows == [("a", "stayed")]
