@@ -129,6 +129,7 @@ def challenge(
         grace_days=churn.grace,
     )
     outcomes = happened(days, nights, churn, terms)
+    sold = None if churn.grace is None else Terms.of(contracts(terms), churn.grace)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
     if delivered is not None:
         examples = untreated(examples, delivered, horizon_days=horizon)
@@ -148,9 +149,7 @@ def challenge(
     recipe, trials = tuned(seen(newest), as_of=newest, horizon_days=horizon, recipe=question.training)
 
     def trained(as_of: date) -> Scorer:
-        now, earlier = (
-            past(days, each, question, terms).collect() for each in (as_of, as_of - timedelta(days=horizon))
-        )
+        now, earlier = (past(days, each, question, sold).collect() for each in (as_of, as_of - timedelta(days=horizon)))
         return fit(
             seen(as_of),
             now,
@@ -190,8 +189,8 @@ def challenge(
     return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples, trials)
 
 
-def past(days: pl.LazyFrame, night: date, question: Question, terms: pl.LazyFrame | None) -> pl.LazyFrame:
+def past(days: pl.LazyFrame, night: date, question: Question, sold: Terms | None) -> pl.LazyFrame:
     """What the rule from histories is fitted to as of a night: purchases of everybody, or terms that ended."""
-    if question.churn.grace is None:
+    if sold is None:
         return histories(days, night, question.features.lookback_days)
-    return Terms.of(contracts(terms), question.churn.grace).ended(night, question.features.lookback_days).lazy()
+    return sold.ended(night, question.features.lookback_days).lazy()
