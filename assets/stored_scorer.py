@@ -1,7 +1,9 @@
 """A scorer as files, and as a model that MLflow loads anywhere: what serves, whole, with the code that it needs."""
 
+import ast
 import json
 import shutil
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,17 +15,6 @@ if TYPE_CHECKING:
 
 BOOSTER, SCORER = "model.ubj", "scorer.json"
 LOADER = "assets.stored_scorer"
-_CODE = (
-    LOADER,
-    "models.baselines",
-    "models.calibration",
-    "models.classifier",
-    "models.logistic_rule",
-    "models.mbg_nbd",
-    "models.ranking",
-    "models.renewal_rule",
-    "models.scorer",
-)
 
 
 def save(scorer: Scorer, folder: Path) -> Path:
@@ -46,15 +37,28 @@ def restore(folder: Path) -> Scorer:
 
 
 def copy_code(folder: Path) -> list[str]:
-    """Copy the modules that scoring needs into a folder; returns the packages in it."""
-    for module in _CODE:
+    """Copy the modules that scoring needs, found by their imports, into a folder; returns the packages in it."""
+    waiting, seen = [LOADER], {LOADER}
+    while waiting:
+        module = waiting.pop()
         found = find_spec(module)
         assert found is not None
         assert found.origin is not None
         target = folder.joinpath(*module.split(".")).with_suffix(".py")
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found.origin, target)
+        ours = set(_imports(target.read_text(encoding="utf-8"))) - seen
+        waiting += sorted(ours)
+        seen |= ours
     return sorted(f"{package}" for package in folder.iterdir())
+
+
+def _imports(code: str) -> Iterator[str]:
+    """The modules of this pipeline that a module imports."""
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(("models", "assets")):
+            package = node.module or ""
+            yield from [package] if "." in package else [f"{package}.{name.name}" for name in node.names]
 
 
 class StoredScorer:

@@ -1,6 +1,5 @@
 """The list of everything the model may know about a customer: names, meanings, formulas."""
 
-import re
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -16,9 +15,6 @@ FAMILIES = OF_PURCHASES | {"terms": terms}
 
 UNPROVEN = ("first_purchase", "products", "weekdays")
 """Families that did not lower the log loss out of time on real shops."""
-
-_RISING = r"recency_days|overdue_days"
-_FALLING = r"purchase_days|orders_per_30d|orders_\d+d|return_share|similar_return_share|return_chance"
 
 
 @dataclass(frozen=True)
@@ -105,8 +101,3 @@ def meanings(
     """What each feature means, in plain words with its unit."""
     features = catalogue(recipe or FeatureRecipe(), horizon_days, inputs, grace_days)
     return {feature.name: feature.meaning for feature in features}
-
-
-def direction(feature: str) -> int:
-    """Where the field knows it: 1 for a feature that speaks for churn the larger it is, -1 against it; else 0."""
-    return 1 if re.fullmatch(_RISING, feature) else -1 if re.fullmatch(_FALLING, feature) else 0

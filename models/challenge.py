@@ -129,6 +129,7 @@ def challenge(
         grace_days=churn.grace,
     )
     outcomes = happened(days, nights, churn, terms)
+    sold = None if churn.grace is None else Terms.of(contracts(terms), churn.grace)
     examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
     if delivered is not None:
         examples = untreated(examples, delivered, horizon_days=horizon)
@@ -148,8 +149,8 @@ def challenge(
     recipe, trials = tuned(seen(newest), as_of=newest, horizon_days=horizon, recipe=question.training)
 
     def untaught(as_of: date) -> pl.DataFrame:
-        known = past(days, as_of, question, terms).collect()
-        if delivered is None or churn.grace is not None:
+        known = past(days, as_of, question, sold).collect()
+        if delivered is None or sold is not None:
             return known
         so_far = delivered.filter(pl.col("night") <= as_of)
         return untreated(known.with_columns(night=pl.lit(as_of)), so_far, horizon_days=EVER).drop("night")
@@ -193,8 +194,8 @@ def challenge(
     return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples, trials)
 
 
-def past(days: pl.LazyFrame, night: date, question: Question, terms: pl.LazyFrame | None) -> pl.LazyFrame:
+def past(days: pl.LazyFrame, night: date, question: Question, sold: Terms | None) -> pl.LazyFrame:
     """What the rule from histories is fitted to as of a night: purchases of everybody, or terms that ended."""
-    if question.churn.grace is None:
+    if sold is None:
         return histories(days, night, question.features.lookback_days)
-    return Terms.of(contracts(terms), question.churn.grace).ended(night, question.features.lookback_days).lazy()
+    return sold.ended(night, question.features.lookback_days).lazy()

@@ -1,5 +1,6 @@
 """The gradient boosting behind the churn probability: many small trees, each correcting the ones before it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,9 +10,9 @@ import polars as pl
 import xgboost as xgb
 from numpy.typing import NDArray
 
-from models.catalogue import direction
-
 _BATCH_ROWS = 131_072
+_RISING = r"recency_days|overdue_days"
+_FALLING = r"purchase_days|orders_per_30d|orders_\d+d|return_share|similar_return_share|return_chance"
 
 
 @dataclass(frozen=True)
@@ -152,3 +153,8 @@ class _Batches(xgb.DataIter):
             label, weight = (part[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
             input_data(data=_numbers(part, self._features), label=label, weight=weight)
         return part.height > 0
+
+
+def direction(feature: str) -> int:
+    """Where the field knows it: 1 for a feature that speaks for churn the larger it is, -1 against it; else 0."""
+    return 1 if re.fullmatch(_RISING, feature) else -1 if re.fullmatch(_FALLING, feature) else 0

@@ -225,14 +225,17 @@ def test_a_scorer_comes_back_as_it_went(tracking, record):
     assert tracking.load_judged(version).predict(frame).equals(record.judged.predict(frame))
 
 
-ELSEWHERE = """
+ELSEWHERE = f"""
 import sys
+# An editable installation would hide what the model lacks.
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in str(finder)]
+sys.path = [place for place in sys.path if "editable" not in place and place not in ({str(ROOT)!r}, "")]
 import pandas as pd
 import mlflow
 model, features = mlflow.pyfunc.load_model(sys.argv[1]), pd.read_json(sys.argv[2], dtype=float)
 model.predict(features).to_json(sys.argv[3], double_precision=15)
 try:
-    model.predict(features.rename(columns={"spend": "Spend"}))
+    model.predict(features.rename(columns={{"spend": "Spend"}}))
 except mlflow.MlflowException as error:
     print(error)
 """
