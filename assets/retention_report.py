@@ -72,6 +72,7 @@ def retention_report(
     settled_outcomes: pl.LazyFrame,
     live_performance: pl.DataFrame,
     retention_uplift: pl.DataFrame,
+    save_rates: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """Tell the night: who is at risk, whom to call and why, how right the newest settled night was."""
     night = as_night(context.partition_key)
@@ -79,7 +80,7 @@ def retention_report(
     delivered = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past <= night])
     channels = {action.channel for action in policy.actions}
     consent = contactable(at_risk_segments["customer_id"], customer_consents, consent_rule, channels, night)
-    most = potential(at_risk_segments, policy, consent)
+    most = potential(at_risk_segments, policy, consent, save_rates)
     report = NightReport(
         night=night,
         churn=churn,
