@@ -21,6 +21,7 @@ from assets.tracking import Tracking, Version
 from assets.wording import definition_of
 from models.challenge import Challenge, Question, challenge, is_due
 from models.consent import ConsentRule, profiled
+from models.contamination import act
 from models.drift import DriftLimits, profile
 from models.evaluation import calibration_table, gain_table, threshold_table
 from models.settlement import SERVED
@@ -82,9 +83,9 @@ def churn_model(
         profiled(table, customer_consents, consent_rule, night)
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
-    contacted = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past < night])
+    delivered = _treated(lake, night, question)
     outcome = challenge(
-        days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines), delivered=contacted
+        days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines), delivered=delivered
     )
     value = appraise(days, night, question, worth.horizon_days, items=items, facts=facts)
     context.log.info(value.sentence)
@@ -95,6 +96,15 @@ def churn_model(
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
     return pinned(night, champion, outcome.verdict.sentence)
+
+
+def _treated(lake: Lake, night: date, question: Question) -> pl.LazyFrame | None:
+    """The deliveries of earlier nights if whoever they reached is not learned from."""
+    settled = [past for past in lake.nights("retention_uplift") if past < night][-1:]
+    known = lake.scan("retention_uplift", settled).collect()
+    if question.training.treated == "learn" or (question.training.treated == "auto" and not act(known)):
+        return None
+    return lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past < night])
 
 
 def _stale(serving: Version, tracking: Tracking, night: date, limits: DriftLimits) -> bool:

@@ -8,9 +8,23 @@ import polars as pl
 
 from models.enrolment import ARM
 from models.experiment import draw
+from models.uplift import ALL
 
 EVER = 10**6
 """Days, as a horizon of what never wears off."""
+
+
+def act(uplift: pl.DataFrame) -> bool:
+    """Whether settled experiments show, beyond chance, that actions change who stays.
+
+    Until they do, the treated are as good to learn from as anybody: where nobody acts on the table, as when the past is
+    replayed, leaving them out would only cost examples.
+
+    Args:
+        uplift: `models.uplift.RetentionUplift` as known on one night; it may have no rows.
+    """
+    whole = uplift.filter(action=ALL, segment=ALL)
+    return bool(whole.select(((pl.col("adjusted_low") > 0) | (pl.col("adjusted_high") < 0)).any()).item())
 
 
 def untreated(examples: pl.DataFrame, delivered: pl.LazyFrame, *, horizon_days: int) -> pl.DataFrame:

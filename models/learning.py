@@ -6,7 +6,7 @@ two, and what it settled is then learned once more from all of them.
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import polars as pl
 
@@ -35,6 +35,8 @@ class TrainingRecipe:
         min_outcomes: customers who churned, and who stayed, that the trees need in all.
         half_life: age, in horizons before the newest ripe night, at which an example counts half.
         max_examples: rows at most; beyond it a part of the customers is learned from.
+        treated: customers whom actions reached: ``auto`` leaves them out once settled experiments show that actions
+            change who stays, ``leave_out`` always, ``learn`` never (`models.contamination`).
         retrain_days: age of the champion, in days, from which a night trains a challenger.
         trials: recipes for the trees that are tried, `classifier` the first of them; 0 to take it as it is.
         minutes: time after which no further one is tried; what is found within them depends on the machine.
@@ -50,6 +52,7 @@ class TrainingRecipe:
     min_outcomes: int = 100
     half_life: float = 1.0
     max_examples: int = 1_000_000
+    treated: Literal["auto", "leave_out", "learn"] = "auto"
     retrain_days: int = 30
     trials: int = 0
     minutes: float = 30.0

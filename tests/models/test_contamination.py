@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from models import simulator
 from models.challenge import Question, challenge
 from models.classifier import ClassifierRecipe
-from models.contamination import untreated
+from models.contamination import act, untreated
 from models.definition import ChurnDefinition
 from models.experiment import draw
 from models.features import FeatureRecipe, features
@@ -124,3 +124,17 @@ def test_each_segment_is_stood_for_by_its_own_control():
     table = rows(*enrolled, ("z0", "treated", "z"), night=NIGHT).lazy()
     found = untreated(example("xc", "yc", "x0", "x1", "x2", "z0"), table, horizon_days=HORIZON)
     assert found["customer_id"].to_list() == ["xc"] * 4 + ["yc"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "found"), [(0.01, 0.05, True), (-0.05, -0.01, True), (-0.01, 0.02, False), (None, None, False)]
+)
+def test_actions_count_as_working_once_their_effect_on_all_is_beyond_chance(low, high, found):
+    row = {"action": "all", "segment": "all", "adjusted_low": low, "adjusted_high": high}
+    one = {"action": "service_call", "segment": "all", "adjusted_low": 0.2, "adjusted_high": 0.3}
+    texts, numbers = ("action", "segment"), ("adjusted_low", "adjusted_high")
+    schema = dict.fromkeys(texts, pl.String) | dict.fromkeys(numbers, pl.Float64)
+        ("adjusted_low", "adjusted_high"), pl.Float64
+    )
+    assert act(pl.DataFrame([row, one], schema=schema)) == found
+    assert not act(pl.DataFrame(schema=schema))
