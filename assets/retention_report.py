@@ -92,7 +92,7 @@ def retention_report(
         settled=newest_settled(settled_outcomes, live_performance, churn),
         uplift=retention_uplift.filter(pl.col("experiment_id") == experiment.experiment_id),
         power=power(
-            delivered,
+            experiment.acted_on(delivered),
             {action.name: action.save_rate for action in policy.actions},
             experiment_id=experiment.experiment_id,
             night=night,

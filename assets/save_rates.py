@@ -25,13 +25,15 @@ def save_rates(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     policy: dg.ResourceParam[Policy],
+    experiment: dg.ResourceParam[Experiment],
     churn: dg.ResourceParam[ChurnDefinition],
 ) -> pl.DataFrame:
     """The save rate of every action in every segment, as known from the nights that were settled before tonight."""
     night, stored = as_night(context.partition_key), lake.nights("save_rates")
     # Read by the lake: settlement follows from the at-risk table, which follows from this one, a night later.
     settled = [past for past in lake.nights("settled_outcomes") if past < night]
-    enrolled = enrolments_apart(lake.scan("settled_outcomes", settled), churn.ripe_days)
+    outcomes = experiment.acted_on(lake.scan("settled_outcomes", settled))
+    enrolled = enrolments_apart(outcomes, churn.ripe_days)
     table = rates_of(enrolled, policy, CODES, night=night)
     if night in stored and policy.learn:
         # A night that was missing may have been settled since: one that runs again counts on what it knew.

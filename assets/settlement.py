@@ -10,6 +10,7 @@ from assets.nights import BEFORE_TONIGHT, NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking
 from models.definition import ChurnDefinition
 from models.enrolment import first_enrolments
+from models.experiment import Experiment
 from models.ranking import EvaluationRecipe
 from models.settlement import performance, ripe, settle
 from models.terms import customer_terms
@@ -75,8 +76,11 @@ def live_performance(
     kinds={"polars"},
 )
 def retention_uplift(
-    context: dg.AssetExecutionContext, worth: dg.ResourceParam[ValueRule], settled_outcomes: pl.LazyFrame
+    context: dg.AssetExecutionContext,
+    worth: dg.ResourceParam[ValueRule],
+    experiment: dg.ResourceParam[Experiment],
+    settled_outcomes: pl.LazyFrame,
 ) -> pl.DataFrame:
     """What the actions did, the treated against the control, of every experiment as far as its nights are settled."""
-    enrolled = first_enrolments(settled_outcomes).collect()
+    enrolled = first_enrolments(experiment.acted_on(settled_outcomes)).collect()
     return uplift_of(enrolled, night=as_night(context.partition_key), margin=worth.margin)

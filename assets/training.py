@@ -24,6 +24,7 @@ from models.consent import ConsentRule, profiled
 from models.contamination import act
 from models.drift import DriftLimits, profile
 from models.evaluation import calibration_table, gain_table, threshold_table
+from models.experiment import Experiment
 from models.settlement import SERVED
 from models.slices import by_slice
 from models.terms import customer_terms
@@ -62,6 +63,7 @@ def churn_model(
     drift_limits: dg.ResourceParam[DriftLimits],
     consent_rule: dg.ResourceParam[ConsentRule],
     worth: dg.ResourceParam[ValueRule],
+    experiment: dg.ResourceParam[Experiment],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
@@ -83,7 +85,7 @@ def churn_model(
         profiled(table, customer_consents, consent_rule, night)
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
-    delivered = _treated(lake, night, question)
+    delivered = _treated(lake, night, question, experiment)
     outcome = challenge(
         days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines), delivered=delivered
     )
@@ -98,13 +100,14 @@ def churn_model(
     return pinned(night, champion, outcome.verdict.sentence)
 
 
-def _treated(lake: Lake, night: date, question: Question) -> pl.LazyFrame | None:
+def _treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:
     """The deliveries of earlier nights if whoever they reached is not learned from."""
     settled = [past for past in lake.nights("retention_uplift") if past < night][-1:]
     known = lake.scan("retention_uplift", settled).collect()
     if question.training.treated == "learn" or (question.training.treated == "auto" and not act(known)):
         return None
-    return lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past < night])
+    earlier = [past for past in lake.nights("at_risk_segments") if past < night]
+    return experiment.acted_on(lake.scan("at_risk_segments", earlier))
 
 
 def _stale(serving: Version, tracking: Tracking, night: date, limits: DriftLimits) -> bool:

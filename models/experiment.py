@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import blake2b
 from math import sqrt
 from statistics import NormalDist
@@ -18,6 +19,8 @@ class Experiment:
         experiment_id: name of the experiment and salt of its draw; a new name draws a new control.
         control_share: share of the customers at risk who are left alone.
         control_shares: another share for single segments, by name of the segment.
+        starts: first night whose table anybody acts on. What nights before it delivered, for example when the past is
+            replayed, says nothing of actions: it is counted in no uplift and no save rate. Every night counts if absent.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -25,6 +28,7 @@ class Experiment:
     experiment_id: str = "retention-1"
     control_share: float = 0.1
     control_shares: Mapping[str, float] = field(default_factory=dict)
+    starts: date | None = None
 
     def __post_init__(self) -> None:
         """Refuse an experiment that cannot be drawn."""
@@ -33,6 +37,10 @@ class Experiment:
         for name, share in {"control_share": self.control_share, **self.control_shares}.items():
             if not 0 <= share <= 1:
                 raise ValueError(f"{name} is {share}; a share of customers lies between 0 and 1")
+
+    def acted_on(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows, each with its `night`, of nights that somebody acts on."""
+        return rows if self.starts is None else rows.filter(pl.col("night") >= self.starts)
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,5 @@ def test_actions_count_as_working_once_their_effect_on_all_is_beyond_chance(low,
     one = {"action": "service_call", "segment": "all", "adjusted_low": 0.2, "adjusted_high": 0.3}
     texts, numbers = ("action", "segment"), ("adjusted_low", "adjusted_high")
     schema = dict.fromkeys(texts, pl.String) | dict.fromkeys(numbers, pl.Float64)
-        ("adjusted_low", "adjusted_high"), pl.Float64
-    )
     assert act(pl.DataFrame([row, one], schema=schema)) == found
     assert not act(pl.DataFrame(schema=schema))

@@ -106,3 +106,10 @@ def test_an_empty_arm_has_no_uplift():
 def test_an_impossible_experiment_is_refused_with_a_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         Experiment(**arguments)
+
+
+def test_nights_that_nobody_acts_on_are_no_experiment():
+    nights = [date(2026, 1, day) for day in (1, 2, 3)]
+    rows = pl.LazyFrame({"night": nights})
+    assert Experiment().acted_on(rows).collect()["night"].to_list() == nights
+    assert Experiment(starts=nights[1]).acted_on(rows).collect()["night"].to_list() == nights[1:]

@@ -398,6 +398,11 @@ def test_training_can_be_asked_for_and_settlement_run_alone(tmp_path, late):
     shop = late.copy(tmp_path / "jobs")
     green(shop.run(LATE, "training"))
     green(shop.run(LATE, "settlement"))
+    assert shop.table("retention_uplift", LATE).height > 0
+    settings = (shop.folder / "churn.toml").read_text(encoding="utf-8")
+    (shop.folder / "churn.toml").write_text(f"{settings}[experiment]\nstarts = {LATE}\n", encoding="utf-8")
+    green(shop.run(LATE, "settlement"))
+    assert shop.table("retention_uplift", LATE).is_empty()
     tracking = resources(load_settings(shop.folder / "churn.toml"))["tracking"]
     newest = tracking.versions()[-1]
     figures = tracking.figures(newest)
