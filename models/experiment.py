@@ -20,7 +20,7 @@ class Experiment:
         control_share: share of the customers at risk who are left alone.
         control_shares: another share for single segments, by name of the segment.
         starts: first night whose table anybody acts on. What nights before it delivered, for example when the past is
-            replayed, says nothing of actions: it is counted in no uplift and no save rate. Every night counts if absent.
+            replayed, says nothing of actions and is counted in no uplift and no save rate. Every night counts if absent.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
