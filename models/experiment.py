@@ -19,8 +19,8 @@ class Experiment:
         experiment_id: name of the experiment and salt of its draw; a new name draws a new control.
         control_share: share of the customers at risk who are left alone.
         control_shares: another share for single segments, by name of the segment.
-        starts: first night whose table anybody acts on. What nights before it delivered, for example when the past is
-            replayed, says nothing of actions and is counted in no uplift and no save rate. Every night counts if absent.
+        starts: first night whose table anybody acts on; every night counts if absent. What nights before it delivered,
+            for example when the past is replayed, says nothing of actions: it enters no uplift and no save rate.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
