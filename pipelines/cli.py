@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from pipelines.progress import CONSOLE, complain
-from pipelines.settings import CONFIG_VARIABLE, Settings, SettingsError, load_settings
+from pipelines.settings import CONFIG_VARIABLE, Settings, load_settings
+from pipelines.settings_errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[1]
 FAILED, USAGE = 1, 2

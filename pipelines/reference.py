@@ -9,7 +9,8 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipelines.settings import Settings, innermost
+from pipelines.settings import Settings
+from pipelines.settings_errors import innermost
 
 _ENTRY = re.compile(r"^    (\w+): (.+?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
 

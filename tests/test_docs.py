@@ -19,7 +19,8 @@ from models.segments import NOT_PROFILED, AtRiskSegment
 from models.transactions import ValidationRules, row_rules
 from pipelines.cli import app
 from pipelines.jobs import JOBS
-from pipelines.settings import keys_of
+from pipelines.settings import Settings
+from pipelines.settings_errors import keys_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -152,9 +153,9 @@ def test_every_setting_exists(page):
         if variable := re.match(r"CHURN__(\w+)", span):
             key = variable[1].lower().replace("__", ".")
         *parents, last = key.split(".")
-        section = parents and parents[0] in keys_of([])
+        section = parents and parents[0] in keys_of([], Settings)
         if (section or key != span) and re.fullmatch(r"[a-z_.]+", key) and not f".{last}".endswith(SUFFIXES):
-            assert last in keys_of(parents), f"{page.name} tells of the setting {span}"
+            assert last in keys_of(parents, Settings), f"{page.name} tells of the setting {span}"
 
 
 def test_every_column_of_the_at_risk_table_is_described_with_its_type_in_order():

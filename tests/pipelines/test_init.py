@@ -11,7 +11,8 @@ from models.contract_simulator import lines, subscribers
 from models.mapping import canonical
 from pipelines.cli import app
 from pipelines.init import init
-from pipelines.settings import SettingsError, load_settings
+from pipelines.settings import load_settings
+from pipelines.settings_errors import SettingsError
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 START = date(2023, 1, 1)

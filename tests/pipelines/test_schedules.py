@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from assets.lake import Lake
 from assets.nights import night_just_ended
 from pipelines.definitions import definitions
-from pipelines.settings import SettingsError, load_settings
+from pipelines.settings import load_settings
+from pipelines.settings_errors import SettingsError
 
 SOURCE = '[source]\npath = "landing"\n[source.columns]\ncustomer_id = "who"\ntimestamp = "when"\n'
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.reference import settings_reference
-from pipelines.settings import SettingsError, load_settings
+from pipelines.settings import load_settings
+from pipelines.settings_errors import SettingsError
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = '[source]\npath = "landing"\n[source.columns]\ncustomer_id = "who"\ntimestamp = "when"\n'
