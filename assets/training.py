@@ -148,7 +148,7 @@ def record_of(
     )
     figures, segments = {}, {}
     if "committee" in outcome.probabilities:
-        explained = outcome.judged.contributions(outcome.jury.head(_EXPLAINED))
+        explained = outcome.judged.serving("committee").contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
         segments = by_slice(outcome.jury, outcome.probabilities["committee"], question.evaluation, churn.horizon_days)
         if segments:

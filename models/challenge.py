@@ -49,7 +49,7 @@ class Challenge:
 
     Attributes:
         judged_night: The newest ripe night, on which the rivals met.
-        judged: The scorer as it would have been trained on the judged night.
+        judged: The scorer as it would have been trained on the judged night, with the same of its models in charge.
         serving: The same recipe one step further in time, the judged night included; what won serves.
         jury: The active customers of the judged night: features and ``churned``.
         probabilities: Per scorer its probabilities of the same customers.
@@ -190,8 +190,10 @@ def challenge(
         if name != "committee" and "committee" in probabilities
     }
     metrics = {name: evaluate(churned, each, question.evaluation) for name, each in probabilities.items()}
-    winner = serving.serving(verdict.serves) if verdict.serves != SERVED else serving
-    return Challenge(newest, judged, winner, jury, probabilities, metrics, rivals, verdict, examples, trials)
+    if verdict.serves != SERVED:
+        # In the same hands, or a rule that serves would meet the next challenger in the guise of the model that lost.
+        judged, serving = judged.serving(verdict.serves), serving.serving(verdict.serves)
+    return Challenge(newest, judged, serving, jury, probabilities, metrics, rivals, verdict, examples, trials)
 
 
 def past(days: pl.LazyFrame, night: date, question: Question, sold: Terms | None) -> pl.LazyFrame:

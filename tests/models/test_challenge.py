@@ -9,6 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from models import simulator
+from models.baselines import BASELINES
 from models.challenge import Question, challenge, is_due
 from models.definition import ChurnDefinition
 from models.evaluation import compare
@@ -97,6 +98,17 @@ def test_a_champion_joins_the_rivals_and_stays_against_itself(days, first):
     assert np.array_equal(again.probabilities["champion"], champion.predict(again.jury)["churn_probability"].to_numpy())
     assert "champion" in again.rivals
     assert not again.verdict.passed
+
+
+def test_a_rule_that_serves_meets_the_next_challenger_as_that_rule(days):
+    strict = replace(QUESTION, gate=GateRecipe(max_ece=1e-9))
+    lost = challenge(days, NIGHT, strict, None)
+    rule = lost.verdict.serves
+    assert rule in BASELINES
+    assert (lost.judged.serves, lost.serving.serves) == (rule, rule)
+    again = challenge(days, NIGHT, QUESTION, lost.judged)
+    assert np.array_equal(again.probabilities["champion"], lost.judged.predict(again.jury)[rule].to_numpy())
+    assert not np.array_equal(again.probabilities["champion"], again.probabilities["committee"])
 
 
 def test_without_a_ripe_night_the_rule_that_needs_no_outcome_serves():
