@@ -19,12 +19,12 @@ test: .venv/development ## lint, types, import layers, definitions, tests
 	.venv/bin/pip install uv==0.13.8
 
 .venv/runtime: .venv/bin/uv requirements.lock pyproject.toml
-	.venv/bin/uv pip install --require-hashes --compile-bytecode -r requirements.lock
-	.venv/bin/uv pip install --no-deps --no-build-isolation --editable .
+	.venv/bin/uv pip install --python .venv --require-hashes --compile-bytecode -r requirements.lock
+	.venv/bin/uv pip install --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/development: .venv/runtime requirements-dev.lock
-	.venv/bin/uv pip install --require-hashes --compile-bytecode -r requirements-dev.lock
+	.venv/bin/uv pip install --python .venv --require-hashes --compile-bytecode -r requirements-dev.lock
 	touch $@
 
 lock: .venv/bin/uv ## write the lock files anew from pyproject.toml
