@@ -125,6 +125,7 @@ def _sql(night: date) -> str:
 def by_duckdb(file: Path) -> pl.DataFrame:
     """A query for each night, on all cores, from the file."""
     with duckdb.connect() as connection:
+        connection.sql("SET enable_progress_bar = false")
         connection.sql(f"CREATE VIEW days AS FROM '{file}'")
         answers: list[pl.DataFrame] = [connection.sql(_sql(night)).pl() for night in NIGHTS]
     return pl.concat(answers)

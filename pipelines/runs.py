@@ -22,6 +22,10 @@ from pipelines.settings import Settings
 from pipelines.stores import lake_of
 from pipelines.summary import print_report, print_summary
 
+_NOBODY_ACTS = (
+    "Nobody acts on nights of the past: set experiment.starts to the first night that the CRM acts on, so that those "
+    "before it count in no uplift and no save rate."
+)
 DONE, FAILED = 0, 1
 _RECENT = 20
 
@@ -178,4 +182,5 @@ def _totals(nights: Sequence[date], seconds: float, settings: Settings) -> str:
         return "nothing was left to run"
     rows = lake_of(settings).scan("ledger", nights).select(pl.all().exclude("night").sum()).collect().row(0, named=True)
     counts = ", ".join(f"{count:,} {name}" for name, count in rows.items())
-    return f"{len(nights)} nights in {_duration(seconds)}, {seconds / len(nights):.1f} s each; rows: {counts}"
+    done = f"{len(nights)} nights in {_duration(seconds)}, {seconds / len(nights):.1f} s each; rows: {counts}"
+    return done if settings.experiment.starts else f"{done}\n{_NOBODY_ACTS}"
