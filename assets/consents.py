@@ -23,10 +23,10 @@ def customer_consents(
     network: dg.ResourceParam[Network],
 ) -> pl.LazyFrame:
     """What was said that no earlier night has brought; a night that ran keeps what it has."""
-    night, stored = as_night(context.partition_key), lake.nights("customer_consents")
-    if night in stored:
+    night = as_night(context.partition_key)
+    if night in lake.nights("customer_consents"):
         return lake.scan("customer_consents", [night])
-    known = lake.scan("customer_consents", [each for each in stored if each < night])
+    known = lake.scan("customer_consents", lake.before("customer_consents", night))
     with network.patient(context):
         rows = [frame for source in consents for frame in source.read(churn, scratch)]
     empty = SCHEMAS["customer_consents"].create_empty(lazy=True)

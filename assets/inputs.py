@@ -24,10 +24,10 @@ def customer_facts(
     network: dg.ResourceParam[Network],
 ) -> pl.LazyFrame:
     """The rows of optional inputs that no earlier night has brought; a night that ran keeps what it has."""
-    night, stored = as_night(context.partition_key), lake.nights("customer_facts")
-    if night in stored:
+    night = as_night(context.partition_key)
+    if night in lake.nights("customer_facts"):
         return lake.scan("customer_facts", [night])
-    known = lake.scan("customer_facts", [each for each in stored if each < night])
+    known = lake.scan("customer_facts", lake.before("customer_facts", night))
     with network.patient(context):
         rows = [frame for source in inputs for frame in source.read(churn, scratch)]
     if not rows:

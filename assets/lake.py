@@ -65,6 +65,10 @@ class Lake(dg.ConfigurableIOManager):
         folders = (Path(self.root) / table).glob("night=*/data.parquet")
         return sorted(as_night(file.parent.name.removeprefix("night=")) for file in folders)
 
+    def before(self, table: str, night: date) -> list[date]:
+        """The nights of a table that lie before a night, oldest first."""
+        return [each for each in self.nights(table) if each < night]
+
     def scan(self, table: str, nights: Iterable[date]) -> pl.LazyFrame:
         """Read nights of a table as one frame.
 

@@ -70,7 +70,7 @@ def at_risk_segments(
 
 def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:
     """The newest night before a night, and those before it on which somebody may still rest."""
-    earlier = [past for past in lake.nights("at_risk_segments") if past < night]
+    earlier = lake.before("at_risk_segments", night)
     rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
     return lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
 

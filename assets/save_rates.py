@@ -31,7 +31,7 @@ def save_rates(
     """The save rate of every action in every segment, as known from the nights that were settled before tonight."""
     night, stored = as_night(context.partition_key), lake.nights("save_rates")
     # Read by the lake: settlement follows from the at-risk table, which follows from this one, a night later.
-    settled = [past for past in lake.nights("settled_outcomes") if past < night]
+    settled = lake.before("settled_outcomes", night)
     outcomes = experiment.acted_on(lake.scan("settled_outcomes", settled))
     enrolled = enrolments_apart(outcomes, churn.ripe_days)
     table = rates_of(enrolled, policy, CODES, night=night)

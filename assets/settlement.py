@@ -42,7 +42,7 @@ def settled_outcomes(
 ) -> pl.LazyFrame:
     """What became of the active customers of every night that is ripe and was not settled before."""
     night = as_night(context.partition_key)
-    earlier = lake.scan("settled_outcomes", [past for past in lake.nights("settled_outcomes") if past < night])
+    earlier = lake.scan("settled_outcomes", lake.before("settled_outcomes", night))
     settled = earlier.select(pl.col("night").unique()).collect()["night"].to_list()
     nights = ripe(lake.nights("churn_scores"), settled, night=night, horizon_days=churn.ripe_days)
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)

@@ -102,11 +102,11 @@ def churn_model(
 
 def _treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:
     """The deliveries of earlier nights if whoever they reached is not learned from."""
-    settled = [past for past in lake.nights("retention_uplift") if past < night][-1:]
+    settled = lake.before("retention_uplift", night)[-1:]
     known = lake.scan("retention_uplift", settled).collect()
     if question.training.treated == "learn" or (question.training.treated == "auto" and not act(known)):
         return None
-    earlier = [past for past in lake.nights("at_risk_segments") if past < night]
+    earlier = lake.before("at_risk_segments", night)
     return experiment.acted_on(lake.scan("at_risk_segments", earlier))
 
 

@@ -146,7 +146,7 @@ def check_customer_features(
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop features that cannot be those of the active customers."""
     table, night = "customer_features", as_night(context.partition_key)
-    earlier = [each for each in lake.nights(table) if each < night][-1:]
+    earlier = lake.before(table, night)[-1:]
     previous = lake.scan(table, earlier).select(pl.len()).collect().item() if earlier else 0
     yield from _judge(
         context,
@@ -168,7 +168,7 @@ def check_at_risk_segments(
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop a table that a CRM should not read."""
     table, night = "at_risk_segments", as_night(context.partition_key)
-    previous = lake.scan(table, [each for each in lake.nights(table) if each < night][-1:])
+    previous = lake.scan(table, lake.before(table, night)[-1:])
     yield from _judge(
         context,
         docs,
@@ -181,7 +181,7 @@ def check_at_risk_segments(
 
 def past_of(lake: Lake, night: date) -> Past:
     """What the lake knows of the nights before a night that passed the gate."""
-    passed = [each for each in lake.nights("transactions") if each < night]
+    passed = lake.before("transactions", night)
     if not passed:
         return Past()
     recent = set(passed[-RECENT_NIGHTS:]) & set(lake.nights("raw_transactions"))

@@ -97,5 +97,5 @@ def _state(files: Sequence[File]) -> str:
 
 
 def _untaken(files: Sequence[File], lake: Lake, night: date) -> list[File]:
-    passed = [past for past in lake.nights("transactions") if past < night]
+    passed = lake.before("transactions", night)
     return untaken(files, lake.scan("deliveries", passed).collect(), night=night)
