@@ -6,10 +6,11 @@ from typing import Protocol
 
 import polars as pl
 
+from models.next_purchase import QUANTILES
 from models.segments import BUSINESS, AtRiskSegment
 
 _KEPT_BACK = ("action_cost", "expected_profit", "experiment_id", "stratum")
-_NO_NEWS = ("expected_next_purchase", "reason_1", "reason_2", "reason_3", "status")
+_NO_NEWS = (*QUANTILES, "reason_1", "reason_2", "reason_3", "status")
 SYNCED: Mapping[str, pl.DataType] = {
     name: dtype
     for name, dtype in AtRiskSegment.create_empty().schema.items()

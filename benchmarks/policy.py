@@ -97,7 +97,7 @@ def at_risk(shop: Shop, orders: pl.DataFrame, night: date, last: pl.DataFrame) -
     leaving = true_churn(active, HORIZON)["churn_probability"]
     scored = active.with_columns(churn_probability=1 - alive * (1 - leaving), model_version=pl.lit("true"))
     placed = risk(scored, last, Tiers())
-    values = active.select("customer_id", "value", expected_next_purchase=pl.lit(None, pl.Date))
+    values = active.select("customer_id", "value", next_purchase_from=pl.lit(None, pl.Date))
     return named(placed, values, Segments()).filter(pl.col("risk_tier") != "none").with_columns(REASONS)
 
 

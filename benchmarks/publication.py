@@ -51,6 +51,8 @@ def table(rows: int, number: int) -> pl.DataFrame:
         risk_tier=pl.lit("high"),
         currency=pl.lit("EUR"),
         expected_next_purchase=pl.lit(night) + pl.duration(days="days"),
+        next_purchase_from=pl.lit(night + timedelta(days=4)),
+        next_purchase_until=pl.lit(night) + pl.duration(days=3 * pl.col("days")),
         segment=pl.lit("save_now"),
         reason_1=pl.format("{} days since the last order; usually every 12", pl.col("days") + number),
         reason_2=pl.format("Bought on 3 days in the {} days as a customer", pl.col("days") + 400 + number),

@@ -88,11 +88,11 @@ def named(placed: pl.DataFrame, values: pl.DataFrame, segments: Segments) -> pl.
 
     Args:
         placed: what `models.tiers.risk` returns.
-        values: customer_id, value and expected_next_purchase of at least these customers.
+        values: customer_id and value of at least these customers, and what else is known of them.
         segments: where the value tiers begin.
 
     Returns:
-        The first with value, expected_next_purchase, value_at_risk (2 digits) and segment ("none" for those
+        The first with the columns of the second, value_at_risk (2 digits) and segment ("none" for those
         not at risk).
 
     Raises:

@@ -87,7 +87,7 @@ def decide(
     """Choose what is done for whom tonight.
 
     Args:
-        customers: what `offers` needs, and is_control and expected_next_purchase.
+        customers: what `offers` needs, and is_control and next_purchase_from.
         previous: night, customer_id, action, deliver and suppressed_reason of earlier nights, as far back
             as the longest cooldown. The control rests like the treated, so that both stay comparable.
         night: the as-of date.
@@ -130,7 +130,7 @@ def decide(
         .then(pl.lit("control"))
     )
     soonest = pl.lit(night + timedelta(days=1))
-    aimed = (pl.col("expected_next_purchase") - pl.duration(days=policy.contact_days)).fill_null(soonest)
+    aimed = (pl.col("next_purchase_from") - pl.duration(days=policy.contact_days)).fill_null(soonest)
     latest = pl.lit(night + timedelta(days=policy.patience_days))
     start = pl.max_horizontal(soonest, pl.min_horizontal(aimed, latest), pl.col("rests_until") + pl.duration(days=1))
     dated = pl.col("suppressed_reason").is_null() | (pl.col("suppressed_reason") == "cooldown")

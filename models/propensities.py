@@ -55,7 +55,7 @@ def propensities(
     if policy.policy == "thompson" and entered.height:
         asked = table.filter(pl.col("status") != "left").select(
             *("customer_id", "churn_probability", "value", "segment", "reason_1_code", "reason_2_code"),
-            *("reason_3_code", "is_control", "expected_next_purchase"),
+            *("reason_3_code", "is_control", "next_purchase_from"),
         )
         for replay in range(REPLAYS):
             salt = f"{night}|{experiment.experiment_id}|{replay}"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.actions import Policy
 from models.experiment import Experiment, assign
 from models.matrix import CODES, Segments, named
+from models.next_purchase import QUANTILES, next_purchase
 from models.policy import decide
 from models.reasons import reasons
 from models.tiers import Tiers, risk
@@ -26,7 +27,7 @@ NOT_PROFILED = "not_profiled"
 
 VOLATILE = (
     "night",
-    "expected_next_purchase",
+    *QUANTILES,
     "reason_1",
     "reason_2",
     "reason_3",
@@ -56,6 +57,8 @@ class AtRiskSegment(dy.Schema):
     value_at_risk = dy.Float64(nullable=True, min=0)
     currency = dy.String(nullable=True)
     expected_next_purchase = dy.Date(nullable=True)
+    next_purchase_from = dy.Date(nullable=True)
+    next_purchase_until = dy.Date(nullable=True)
     segment = dy.String(nullable=False, check=_one_of("none", *CODES))
     reason_1 = dy.String(nullable=True)
     reason_2 = dy.String(nullable=True)
@@ -165,7 +168,7 @@ def at_risk_segments(
     earlier = previous.filter(pl.col("night") < night)
     last = earlier.filter(pl.col("night") == pl.col("night").max(), pl.col("status") != "left")
     placed = risk(scores, last, tiers)
-    active = named(placed, value(features, worth, night, spend), segments)
+    active = named(placed, value(features, worth, spend).hstack(next_purchase(features, night)), segments)
     at_risk = active.filter(pl.col("risk_tier") != "none")
     known = features.join(at_risk, on="customer_id", how="semi").sort("customer_id")
     # A model need not be asked about nobody.
@@ -188,9 +191,7 @@ def at_risk_segments(
         snapshot_id=pl.lit(""),
     )
     gone = departed(last.join(at_risk, on="customer_id", how="anti"), night)
-    tonight = active.select(
-        "customer_id", "churn_probability", "risk_percentile", "value", "value_at_risk", "expected_next_purchase"
-    )
+    tonight = active.select("customer_id", "churn_probability", "risk_percentile", "value", "value_at_risk", *QUANTILES)
     gone = gone.drop(tonight.columns[1:]).join(tonight, on="customer_id", how="left")
     if profiled is not None:
         barred = ~pl.col("customer_id").is_in(profiled.implode())
@@ -219,7 +220,7 @@ def departed(rows: pl.DataFrame, night: date) -> pl.DataFrame:
     A null clears no field in most CRMs, so that leaving is spelled out: no tier, no segment, no action.
     The control, the experiment and the day of entering are kept.
     """
-    unknown = ["churn_probability", "risk_percentile", "value", "value_at_risk", "expected_next_purchase"]
+    unknown = ["churn_probability", "risk_percentile", "value", "value_at_risk", *QUANTILES]
     unknown += [name for name in rows.columns if name.startswith(("reason_", "contact_"))]
     return rows.with_columns(
         pl.lit(None).cast(AtRiskSegment.columns()[name].dtype).alias(name) for name in unknown

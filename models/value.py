@@ -1,17 +1,13 @@
-"""What a customer is worth if he stays, and when he would buy next by his own rhythm."""
+"""What a customer is worth if he stays."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from typing import ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-
-PRIOR_GAPS = 2
-"""Weight of the population's typical gap between purchases, counted in gaps of the customer's own."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +37,23 @@ class ValueRule:
 def value(
     features: pl.DataFrame,
     rule: ValueRule,
-    night: date,
     spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
 ) -> pl.DataFrame:
-    """Value and expected next purchase of each active customer.
+    """Value of each active customer.
 
     Args:
         features: the features of everybody active, as the population's mean is taken over them.
         rule: margin, horizon and currency.
-        night: the as-of date.
         spend: what each customer is expected to spend over so many days if kept, `models.worth.WorthModel.spend`; by
             default the credibility premium of their own past.
 
     Returns:
-        customer_id, value (Float64, 2 digits; null throughout when no amounts are known) and
-        expected_next_purchase (Date, after the night; the last paid day of a contract; null when nobody ever bought
-        twice), row by row.
+        customer_id and value (Float64, 2 digits; null throughout when no amounts are known), row by row.
     """
     rate = daily_spend(features)
     if spend is not None and features.height and not rate.null_count():
         rate = pl.Series(spend(features, rule.horizon_days) / rule.horizon_days)
-    return features.select(
-        "customer_id",
-        value=(pl.lit(rate) * rule.margin * rule.horizon_days).round(2),
-        expected_next_purchase=_next_purchase(features, night),
-    )
+    return features.select("customer_id", value=(pl.lit(rate) * rule.margin * rule.horizon_days).round(2))
 
 
 def daily_spend(features: pl.DataFrame) -> pl.Series:
@@ -120,15 +108,3 @@ def _own_spend(features: pl.DataFrame) -> NDArray[np.float64] | None:
         .to_numpy()
         .T
     )
-
-
-def _next_purchase(features: pl.DataFrame, night: date) -> pl.Expr:
-    if "days_to_expiry" in features.columns:
-        return pl.lit(night) + pl.duration(days=pl.col("days_to_expiry").cast(pl.Int64))
-    if "gap_median_days" not in features.columns:
-        return pl.lit(None, pl.Date)
-    own, gaps = pl.col("gap_median_days"), pl.col("purchase_days") - 1
-    typical = own.median()
-    gap = (gaps * own.fill_null(0) + PRIOR_GAPS * typical) / (gaps + PRIOR_GAPS)
-    wait = (gap - pl.col("recency_days")).clip(1).round().cast(pl.Int64)
-    return pl.lit(night) + pl.duration(days=wait)

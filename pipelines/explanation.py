@@ -108,6 +108,9 @@ def _print_segment(row: pl.DataFrame) -> None:
         return
     done = f"{told['action']} by {told['channel']}" if told["deliver"] else f"nothing ({told['suppressed_reason']})"
     CONSOLE.print(f"Risk {told['risk_tier']}, percentile {told['risk_percentile']}, segment {told['segment']}; {done}.")
+    if (day := told["expected_next_purchase"]) is not None and told["next_purchase_from"] < told["next_purchase_until"]:
+        between = f"{told['next_purchase_from']} to {told['next_purchase_until']}"
+        CONSOLE.print(f"If the customer buys again: about {day}, four in five such customers {between}.")
     for rank in range(1, TOP + 1):
         if told[f"reason_{rank}"]:
             CONSOLE.print(f"  • {told[f'reason_{rank}']} ({told[f'reason_{rank}_code']})", markup=False)

@@ -23,6 +23,7 @@ from assets.crm_views import SYNCED
 from assets.erasure import CrmTables
 from assets.postgresql import is_postgresql
 from models.mapping import DeliveryError
+from models.next_purchase import QUANTILES
 from models.segments import BUSINESS, AtRiskSegment
 from models.table_schema import table_schema
 
@@ -35,6 +36,8 @@ AT_RISK = {
     "value_at_risk": 80.2,
     "currency": "EUR",
     "expected_next_purchase": FIRST,
+    "next_purchase_from": FIRST,
+    "next_purchase_until": FIRST,
     "segment": "save_now",
     "reason_1": "34 days since the last order; usually every 12",
     "reason_1_code": "overdue",
@@ -666,10 +669,7 @@ def test_tools_of_reverse_etl_find_the_news_in_the_shape_that_they_ask_for(eithe
         "suppressed_reason": "cooldown",
         "currency": "EUR",
         "reason_1": None,
-        **{
-            name: str(AT_RISK[name])
-            for name in ("expected_next_purchase", "contact_from", "contact_until", "entered_on")
-        },
+        **{name: str(AT_RISK[name]) for name in (*QUANTILES, "contact_from", "contact_until", "entered_on")},
     }
     assert (told["b"]["risk_tier"], told["b"]["churn_probability"], told["b"]["is_control"]) == ("none", None, False)
     salesforce = asked(either, f'SELECT * FROM at_risk_segments_salesforce {newer} "Customer_Id__c"', since)

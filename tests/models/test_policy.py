@@ -41,7 +41,7 @@ def customers(*rows, **columns):
         "reason_2_code": pl.Series([None] * count, dtype=pl.String),
         "reason_3_code": pl.Series([None] * count, dtype=pl.String),
         "is_control": [False] * count,
-        "expected_next_purchase": pl.Series([NIGHT + timedelta(days=1)] * count, dtype=pl.Date),
+        "next_purchase_from": pl.Series([NIGHT + timedelta(days=1)] * count, dtype=pl.Date),
     }
     return pl.DataFrame({**frame, **columns})
 
@@ -168,8 +168,8 @@ def test_without_amounts_the_riskiest_get_the_cheapest_suitable_action():
         (None, NIGHT + timedelta(days=1)),
     ],
 )
-def test_the_contact_comes_before_the_next_purchase_is_expected_and_not_too_late(expected, opens):
-    frame = customers((0.9, 900.0), expected_next_purchase=pl.Series([expected], dtype=pl.Date))
+def test_the_contact_comes_before_a_purchase_becomes_likely_and_not_too_late(expected, opens):
+    frame = customers((0.9, 900.0), next_purchase_from=pl.Series([expected], dtype=pl.Date))
     chosen = decided(frame, Policy((GIFT,)))["c00"]
     assert (chosen["contact_from"], chosen["contact_until"]) == (opens, opens + timedelta(days=6))
 

@@ -112,7 +112,7 @@ def at_risk(count):
     ).with_columns(
         segment=pl.lit("save_now"),
         risk_tier=pl.lit("high"),
-        expected_next_purchase=pl.lit(None, pl.Date),
+        next_purchase_from=pl.lit(None, pl.Date),
         **{f"reason_{n}_code": pl.lit(None, pl.String) for n in (1, 2, 3)},
     )
     nobody = PAST.with_columns(experiment_id=pl.lit(""), is_control=pl.lit(value=False))

@@ -34,6 +34,7 @@ def scores(probabilities, version="7"):
 def features(customers):
     ids = sorted(customers)
     typical = {"recency_days": 40, "tenure_days": 400, "purchase_days": 5, "orders_365d": 5, "gap_median_days": 12}
+    typical |= {"gap_mean_days": 12}
     base = {name: [figure] * len(ids) for name, figure in typical.items()}
     base["spend_365d"] = [10 + 60 * n for n in range(len(ids))]
     schema = {"customer_id": pl.String, **dict.fromkeys(base, pl.Float32)}
@@ -70,7 +71,8 @@ def test_a_row_says_who_why_what_it_is_worth_and_what_to_do():
     assert found["reason_1"] == "40 days since the last order; usually every 12"
     assert [found[f"reason_{n}_code"] for n in (1, 2, 3)] == ["overdue", "buys_rarely", None]
     assert (found["deliver"], found["suppressed_reason"], found["currency"]) == (True, None, "EUR")
-    assert found["expected_next_purchase"] == found["contact_from"] == FIRST + timedelta(days=1)
+    assert FIRST < found["next_purchase_from"] < found["expected_next_purchase"] < found["next_purchase_until"]
+    assert found["contact_from"] == FIRST + timedelta(days=1)
     assert (found["status"], found["entered_on"], found["contract_version"]) == ("entered", FIRST, "1")
     assert found["snapshot_id"].startswith("2026-03-01_7_")
 

@@ -1,6 +1,4 @@
-"""Value is the customer's own spend as far as it can be believed, and the next purchase follows his rhythm."""
-
-from datetime import date
+"""Value is the customer's own spend as far as it can be believed."""
 
 import polars as pl
 import pytest
@@ -9,7 +7,6 @@ from hypothesis import strategies as st
 
 from models.value import ValueRule, value
 
-NIGHT = date(2026, 3, 31)
 RULE = ValueRule(margin=0.5, horizon_days=100)
 
 
@@ -21,7 +18,7 @@ def customers(**columns):
 
 def test_customers_who_differ_only_by_chance_are_worth_the_mean():
     # Two orders a year and four: the mean is 3 orders of 100 in 365 days.
-    worth = value(customers(spend_365d=[200.0, 400.0], orders_365d=[2, 4]), RULE, NIGHT)
+    worth = value(customers(spend_365d=[200.0, 400.0], orders_365d=[2, 4]), RULE)
     assert worth["value"].to_list() == [round(300 / 365 * 100 * 0.5, 2)] * 2
 
 
@@ -33,48 +30,24 @@ def test_the_more_customers_differ_the_more_their_own_past_counts():
     between = (365 * sum((s / 365 - mean) ** 2 for s in spend) - within) / (730 - 2 * 365**2 / 730)
     weight = 365 / (365 + within / between)
     expected = [round((weight * s / 365 + (1 - weight) * mean) * 50, 2) for s in spend]
-    assert value(customers(spend_365d=spend, orders_365d=[50, 50]), RULE, NIGHT)["value"].to_list() == expected
+    assert value(customers(spend_365d=spend, orders_365d=[50, 50]), RULE)["value"].to_list() == expected
     assert weight > 0.9
 
 
 def test_a_short_past_counts_less_than_a_long_one():
     spend = {"spend_365d": [0.0] * 50 + [5_000.0] * 50 + [5_000.0], "orders_365d": [40] * 101}
-    worth = value(customers(**spend, tenure_days=[900] * 100 + [9]), RULE, NIGHT)["value"]
+    worth = value(customers(**spend, tenure_days=[900] * 100 + [9]), RULE)["value"]
     assert worth[100] < 365 / 10 * worth[99]
 
 
 def test_what_was_sent_back_is_not_spend():
-    worth = value(customers(spend_365d=[100.0, 100.0], refunds_share_365d=[1.0, None]), RULE, NIGHT)
-    assert worth["value"].sum() == pytest.approx(value(customers(spend_365d=[100.0, 0.0]), RULE, NIGHT)["value"].sum())
+    worth = value(customers(spend_365d=[100.0, 100.0], refunds_share_365d=[1.0, None]), RULE)
+    assert worth["value"].sum() == pytest.approx(value(customers(spend_365d=[100.0, 0.0]), RULE)["value"].sum())
 
 
 @pytest.mark.parametrize("amounts", [{}, {"spend_365d": [None, None]}])
 def test_without_amounts_the_value_is_unknown(amounts):
-    assert value(customers(recency_days=[1, 2], **amounts), RULE, NIGHT)["value"].to_list() == [None, None]
-
-
-@pytest.mark.parametrize(
-    ("recency", "gaps", "median", "expected"),
-    [
-        (10, 2, 30, date(2026, 4, 20)),  # as the population: every 30 days
-        (10, 2, 50, date(2026, 4, 30)),  # (2 x 50 + 2 x 30) / 4 = 40 days
-        (10, 0, None, date(2026, 4, 20)),  # bought once: as the population
-        (40, 2, 30, date(2026, 4, 1)),  # overdue: the day after the night
-    ],
-)
-def test_the_next_purchase_is_expected_a_typical_gap_after_the_last(recency, gaps, median, expected):
-    frame = customers(
-        recency_days=[recency] + [1] * 4,
-        purchase_days=[gaps + 1] + [2] * 4,
-        gap_median_days=[median, 30.0, 30.0, 30.0, 30.0],
-    )
-    assert value(frame, RULE, NIGHT)["expected_next_purchase"][0] == expected
-
-
-@pytest.mark.parametrize("rhythm", [{}, {"gap_median_days": [None, None]}])
-def test_without_any_second_purchase_none_is_expected(rhythm):
-    frame = customers(recency_days=[1, 2], **rhythm).cast(dict.fromkeys(rhythm, pl.Float32))
-    assert value(frame, RULE, NIGHT)["expected_next_purchase"].to_list() == [None, None]
+    assert value(customers(recency_days=[1, 2], **amounts), RULE)["value"].to_list() == [None, None]
 
 
 @settings(max_examples=50, deadline=None)
@@ -82,7 +55,7 @@ def test_without_any_second_purchase_none_is_expected(rhythm):
 def test_nobody_is_worth_less_than_nothing_or_more_than_the_best_rate(past):
     spend, orders, tenure = zip(*past, strict=True)
     frame = customers(spend_365d=list(spend), orders_365d=list(orders), tenure_days=list(tenure))
-    worth = value(frame, RULE, NIGHT)["value"]
+    worth = value(frame, RULE)["value"]
     best = max(s / min(t + 1, 365) for s, t in zip(spend, tenure, strict=True)) * 50
     assert worth.is_between(0, best + 0.01).all()
 
