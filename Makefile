@@ -1,4 +1,4 @@
-.PHONY: run test lock
+.PHONY: run test lock bench
 .DELETE_ON_ERROR:
 
 run: .venv/runtime ## real transactions in, a delivered at-risk table out
@@ -30,3 +30,6 @@ test: .venv/development ## lint, types, import layers, definitions, tests
 lock: .venv/bin/uv ## write the lock files anew from pyproject.toml
 	.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet pyproject.toml -o requirements.lock
 	.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+bench: .venv/development ## what speed is asked, and what it is here
+	.venv/bin/python -m benchmarks

@@ -1,19 +1,15 @@
 """What features cost: twelve nights from the stored `customer_days`, beside the same features in DuckDB and pandas.
 
-Run ``python -m benchmarks.features --transactions 5000000``. The features are those of eight families, 53 columns,
-checked equal to a relative 1e-5 before anything is measured. All ways read the same Parquet file, in one process in
-turns; each peak of memory is that of a process of its own.
+Run ``python -m benchmarks.features``; ``--scale 1`` is 5 million transactions. The features are those of eight
+families, 53 columns, checked equal to a relative 1e-5 before anything is measured. All ways read the same Parquet file,
+in one process in turns; the peak of memory is that of a process of its own.
 """
 
-import argparse
-import multiprocessing
-import os
 import tempfile
-import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import duckdb
@@ -21,6 +17,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from benchmarks.record import Row, arguments, paired, peak, report
 from models.customer_days import UNIT
 from models.features import FeatureRecipe, features
 
@@ -34,8 +31,9 @@ SUMS = {
     "spend": sorted({*RECIPE.windows, *TRENDS, *(2 * days for days in TRENDS), LIFE}),
     **{measure: [YEAR, LIFE] for measure in ("lines", "quantity", "returns", "refunds")},
 }
-TARGETS = {"duckdb": 0.33, "pandas": 0.07}
-"""The most that the features may take, as a share of what the same take there."""
+ASKED = {"duckdb": 0.33, "pandas": 0.07, "memory": 8}
+"""The most that the features may take: of the time there, and in multiples of the file; from `TRANSACTIONS` on."""
+TRANSACTIONS = 5_000_000
 
 
 def stored(transactions: int, file: Path) -> None:
@@ -231,50 +229,31 @@ def alike(file: Path) -> None:
         assert_frame_equal(own, other.select(own.columns), rel_tol=1e-5, abs_tol=1e-5)
 
 
-def peak(way: str, file: Path) -> float:
-    """Megabytes that one way adds to a process in which everything is imported and warm (Linux)."""
-    status = Path("/proc/self/status")
-    WAYS[way](file.with_name("small.parquet"))
-
-    def megabytes(entry: str) -> float:
-        return int(next(line for line in status.read_text().splitlines() if line.startswith(entry)).split()[1]) / 1024
-
-    start = megabytes("VmRSS")
-    WAYS[way](file)
-    return megabytes("VmHWM") - start
-
-
 def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--transactions", type=int, default=2_000_000)
-    arguments.add_argument("--repetitions", type=int, default=5)
-    arguments.add_argument("--ways", nargs="*", default=["duckdb", "pandas"], choices=["duckdb", "pandas"])
-    given = arguments.parse_args()
-    ways = ["churn", *given.ways]
+    """Measure and report."""
+    parser = arguments(__doc__)
+    parser.add_argument("--ways", nargs="*", default=["duckdb", "pandas"], choices=["duckdb", "pandas"], help="others")
+    given = parser.parse_args()
+    asked = ASKED if given.scale >= 1 else {}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "days.parquet"
-        stored(given.transactions, file)
-        stored(20_000, file.with_name("small.parquet"))
-        alike(file.with_name("small.parquet"))
-        seconds: dict[str, list[float]] = {way: [] for way in ways}
-        rows = 0
-        for turn in range(given.repetitions + 1):
-            for way in ways if turn % 2 else reversed(ways):
-                start = time.perf_counter()
-                rows = WAYS[way](file).height
-                seconds[way].append(time.perf_counter() - start)
-        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            memory = {way: pool.apply(peak, (way, file)) for way in ways}
-        size = file.stat().st_size / 1024**2
-    print(f"{given.transactions:,} transactions, {size:.0f} MB of customer_days, {len(NIGHTS)} nights, {rows:,} rows")
-    print(f"median of {given.repetitions} in turns, load {os.getloadavg()[0]:.1f}")
-    for way in ways:
-        print(f"{way:7} {median(seconds[way][1:]):7.2f} s {memory[way]:7.0f} MB, {memory[way] / size:.1f} x the file")
-    for way in given.ways:
-        ratio = median(own / other for own, other in zip(seconds["churn"][1:], seconds[way][1:], strict=True))
-        verdict = "kept" if ratio <= TARGETS[way] else "EXCEEDED"
-        print(f"churn / {way:7} {ratio:.3f}, at most {TARGETS[way]}: {verdict}")
+        small = file.with_name("small.parquet")
+        stored(round(given.scale * TRANSACTIONS), file)
+        stored(20_000, small)
+        alike(small)
+        costs = paired({way: partial(WAYS[way], file) for way in ("churn", *given.ways)}, given.repetitions)
+        sizes = {"transactions": round(given.scale * TRANSACTIONS), "nights": len(NIGHTS)}
+        rows = [
+            row
+            for way in given.ways
+            for row in (
+                Row(f"features / {way}", sizes, costs["churn"].wall, costs[way].wall, asked.get(way)),
+                Row(f"features / {way}, processor", sizes, costs["churn"].cpu, costs[way].cpu),
+            )
+        ]
+        megabytes, size = peak(by_churn, (small,), (file,)), file.stat().st_size / 2**20
+        rows.append(Row("peak memory / Parquet read", sizes, [megabytes], [size], asked.get("memory"), unit="MB"))
+    report("features", rows, given.json)
 
 
 if __name__ == "__main__":

@@ -1,33 +1,29 @@
 """What the gate costs: Great Expectations over Polars against the best bare query with the same checks.
 
-Run ``python -m benchmarks.validation --rows 5000000``. Import of Great Expectations aside, files warm, both ways in one
-process in turns, each peak of memory in a process of its own.
+Run ``python -m benchmarks.validation``; ``--scale 1`` is 5 million rows. Imports aside, files warm, both
+ways in one process in turns, each peak of memory in a process of its own.
 """
 
-import argparse
-import multiprocessing
-import os
 import tempfile
-import time
-from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from math import log
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 import polars as pl
 
-import assets.polars_engine  # noqa: F401 (its import is not measured)
 from assets.verdict import validate
+from benchmarks.record import Row, arguments, paired, peak, report
 from models.arrivals import Past, raw_gate
 from models.transactions import RawTransaction, ValidationRules
 
 NIGHT = date(2025, 12, 31)
 RULES = ValidationRules()
 MAPPED = ("transaction_id", "product", "category", "channel", "quantity", "amount", "currency")
-TARGETS = {(5_000_000, "wall"): 1.6, (20_000_000, "wall"): 1.3, (20_000_000, "memory"): 1.5}
-"""The most that the gate may cost, in multiples of the bare query, by rows and measure."""
+ROWS = 5_000_000
+ASKED = {20_000_000: (1.3, 1.5), ROWS: (1.6, None), 0: (None, None)}
+"""The most that the gate may cost, in multiples of the time and the memory of the bare query, by rows and more."""
 
 
 def transactions(rows: int) -> pl.LazyFrame:
@@ -115,57 +111,28 @@ def bare(file: Path, before: Past, rows: int) -> None:
     assert row["known"] > 0.01 * rows
 
 
-WAYS: dict[str, Callable[[Path, Past, int], None]] = {"gate": gate, "bare": bare}
-
-
-def peak(way: str, file: Path, rows: int) -> float:
-    """Megabytes that one way adds to a process in which everything is imported and warm (Linux)."""
-    status, small = Path("/proc/self/status"), file.with_name("small.parquet")
-    WAYS[way](small, past(1_000), 1_000)
-    before = past(rows)
-
-    def megabytes(entry: str) -> float:
-        return int(next(line for line in status.read_text().splitlines() if line.startswith(entry)).split()[1]) / 1024
-
-    start = megabytes("VmRSS")
-    WAYS[way](file, before, rows)
-    return megabytes("VmHWM") - start
-
-
 def main() -> None:
-    """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--rows", type=int, default=5_000_000)
-    arguments.add_argument("--repetitions", type=int, default=5)
-    given = arguments.parse_args()
+    """Measure and report."""
+    given = arguments(__doc__).parse_args()
+    rows = round(given.scale * ROWS)
+    wall, memory = next(limits for least, limits in ASKED.items() if rows >= least)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "raw.parquet"
-        transactions(given.rows).sink_parquet(file, row_group_size=122_880)
-        transactions(1_000).sink_parquet(file.with_name("small.parquet"))
-        before = past(given.rows)
-        seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-        processor: dict[str, list[float]] = {way: [] for way in WAYS}
-        for turn in range(given.repetitions + 1):
-            for way, run in WAYS.items() if turn % 2 else reversed(WAYS.items()):
-                start, busy = time.perf_counter(), time.process_time()
-                run(file, before, given.rows)
-                seconds[way].append(time.perf_counter() - start)
-                processor[way].append(time.process_time() - busy)
-        with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
-            memory = {way: pool.apply(peak, (way, file, given.rows)) for way in WAYS}
-    print(f"{given.rows:,} rows, median of {given.repetitions} in turns, load {os.getloadavg()[0]:.1f}")
-    for way in WAYS:
-        wall, cpu = (median(times[way][1:]) for times in (seconds, processor))
-        print(f"{way:5} {wall:7.2f} s {cpu:7.2f} CPU s {memory[way]:7.0f} MB")
-    ratios = {
-        name: median(gate / bare for gate, bare in zip(times["gate"][1:], times["bare"][1:], strict=True))
-        for name, times in (("wall", seconds), ("CPU", processor))
-    }
-    ratios["memory"] = memory["gate"] / memory["bare"]
-    for name, ratio in ratios.items():
-        limit = TARGETS.get((given.rows, name))
-        verdict = "" if limit is None else f", at most {limit}: {'kept' if ratio <= limit else 'EXCEEDED'}"
-        print(f"{name:6} {ratio:5.2f}{verdict}")
+        small = (file.with_name("small.parquet"), past(1_000), 1_000)
+        transactions(rows).sink_parquet(file, row_group_size=122_880)
+        transactions(1_000).sink_parquet(small[0])
+        large = (file, past(rows), rows)
+        costs = paired({"gate": partial(gate, *large), "bare": partial(bare, *large)}, given.repetitions)
+        gated, queried = ([peak(way, small, large)] for way in (gate, bare))
+    report(
+        "validation",
+        [
+            Row("gate / bare query", {"rows": rows}, costs["gate"].wall, costs["bare"].wall, wall),
+            Row("gate / bare query, processor", {"rows": rows}, costs["gate"].cpu, costs["bare"].cpu),
+            Row("gate / bare query, peak memory", {"rows": rows}, gated, queried, memory, unit="MB"),
+        ],
+        given.json,
+    )
 
 
 if __name__ == "__main__":
