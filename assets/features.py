@@ -1,17 +1,21 @@
 """What is known of each active customer as of the night."""
 
+from pathlib import Path
+
 import dagster as dg
 import polars as pl
 
+from assets.buckets import features_in_buckets
+from assets.engine import Engine
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
-from models.consent import ConsentRule, profiled
+from models.census import KNOWN, Tables, described
+from models.consent import ConsentRule
 from models.customer_days import customer_days as sums_per_day
 from models.customer_items import customer_items as lines_per_item
 from models.definition import ChurnDefinition
-from models.features import FeatureRecipe, features
-from models.terms import customer_terms
+from models.features import FeatureRecipe
 
-TABLES = ("customer_days", "customer_items", "customer_facts", "transactions")
+TABLES = KNOWN[:-1]
 """What features are made from: all that had arrived by the end of the night; of transactions, contracts alone."""
 
 
@@ -29,7 +33,7 @@ def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in (*TABLES, "customer_consents")},
+    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in KNOWN},
     group_name="features",
     kinds={"polars"},
 )
@@ -38,6 +42,8 @@ def customer_features(
     churn: dg.ResourceParam[ChurnDefinition],
     feature_recipe: dg.ResourceParam[FeatureRecipe],
     consent_rule: dg.ResourceParam[ConsentRule],
+    engine: dg.ResourceParam[Engine],
+    scratch: dg.ResourceParam[Path],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
@@ -46,18 +52,10 @@ def customer_features(
 ) -> pl.LazyFrame:
     """One row per active customer of the night, or per one whose contract is about to end, who may be profiled."""
     night = as_night(context.partition_key)
-    days, items, facts, lines = (
-        profiled(table, customer_consents, consent_rule, night)
-        for table in (customer_days, customer_items, customer_facts, transactions)
+    lake = dict(
+        zip(KNOWN, (customer_days, customer_items, customer_facts, transactions, customer_consents), strict=True)
     )
-    return features(
-        days,
-        [night],
-        active_days=churn.active_days,
-        recipe=feature_recipe,
-        horizon_days=churn.horizon_days,
-        items=items,
-        facts=facts,
-        terms=customer_terms(lines),
-        grace_days=churn.grace,
-    )
+    tables = Tables.of(lake, consent_rule, night)
+    if engine.buckets > 1:
+        return features_in_buckets(tables, [night], churn, feature_recipe, folder=scratch, count=engine.buckets)
+    return described(tables, [night], churn, feature_recipe)

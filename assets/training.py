@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
 import polars as pl
 
+from assets.example_store import DiskExamples
 from assets.features import TABLES
 from assets.figures import training_figures
 from assets.lake import Lake
@@ -64,6 +66,7 @@ def churn_model(
     consent_rule: dg.ResourceParam[ConsentRule],
     worth: dg.ResourceParam[ValueRule],
     experiment: dg.ResourceParam[Experiment],
+    scratch: dg.ResourceParam[Path],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
@@ -87,7 +90,15 @@ def churn_model(
     )
     delivered = _treated(lake, night, question, experiment)
     outcome = challenge(
-        days, night, question, rival, items=items, facts=facts, terms=customer_terms(lines), delivered=delivered
+        days,
+        night,
+        question,
+        rival,
+        items=items,
+        facts=facts,
+        terms=customer_terms(lines),
+        delivered=delivered,
+        store=DiskExamples(scratch) if question.training.memory == "disk" else None,
     )
     value = appraise(days, night, question, worth.horizon_days, items=items, facts=facts)
     context.log.info(value.sentence)
@@ -129,8 +140,6 @@ def record_of(
 ) -> TrainingRecord:
     """What is kept of a training in MLflow: figures, tables and pictures, no customers."""
     churn, settings = question.churn, asdict(question)
-    buffer = BytesIO()
-    outcome.examples.write_ipc(buffer)
     tables, found = {}, {}
     if outcome.trials.height:
         tables["trials"] = outcome.trials
@@ -166,7 +175,7 @@ def record_of(
         profile=known,
         passed=outcome.verdict.passed,
         sentence=outcome.verdict.sentence,
-        data_digest=hashlib.sha256(buffer.getvalue()).hexdigest(),
+        data_digest=_digest(outcome.examples),
         settings_digest=hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest(),
         promote=outcome.verdict.serves != SERVED,
         params=dict(_named(settings)) | found,
@@ -174,6 +183,16 @@ def record_of(
         tables=tables,
         figures=figures,
     )
+
+
+def _digest(examples: pl.LazyFrame) -> str:
+    """Digest of the examples, of which one night at a time is in memory."""
+    found = hashlib.sha256()
+    for night in examples.select(pl.col("night").unique().sort()).collect().to_series():
+        buffer = BytesIO()
+        examples.filter(pl.col("night") == night).collect().write_ipc(buffer)
+        found.update(buffer.getbuffer())
+    return found.hexdigest()
 
 
 def _named(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:

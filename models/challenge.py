@@ -12,9 +12,10 @@ from models.baselines import HISTORY
 from models.contamination import EVER, untreated
 from models.definition import ChurnDefinition
 from models.evaluation import compare, evaluate
-from models.features import FeatureRecipe, features
+from models.example_store import ExampleStore, examples_by, held, part_of
+from models.features import FeatureRecipe
 from models.gate import GateRecipe, Verdict, gate
-from models.labels import contracts, happened
+from models.labels import contracts
 from models.learning import TrainingRecipe, fit, training_nights, tuned
 from models.population import histories
 from models.ranking import EvaluationRecipe, Vector
@@ -51,12 +52,12 @@ class Challenge:
         judged_night: The newest ripe night, on which the rivals met.
         judged: The scorer as it would have been trained on the judged night, with the same of its models in charge.
         serving: The same recipe one step further in time, the judged night included; what won serves.
-        jury: The active customers of the judged night: features and ``churned``.
+        jury: The active customers of the judged night, a part of them beyond `max_examples`: features and ``churned``.
         probabilities: Per scorer its probabilities of the same customers.
         metrics: Per scorer the figures of `models.evaluation.evaluate`.
         rivals: Per rival of the challenger the figures of `models.evaluation.compare`.
         verdict: The decision of the gate.
-        examples: Everything that was learned from, for its digest.
+        examples: Everything that could be learned from, sorted by night and customer, for its digest.
         trials: The recipes that were tried, as in `models.tuning.Tuning`; no rows without a search.
     """
 
@@ -68,7 +69,7 @@ class Challenge:
     metrics: Mapping[str, Mapping[str, float]]
     rivals: Mapping[str, Mapping[str, float]]
     verdict: Verdict
-    examples: pl.DataFrame
+    examples: pl.LazyFrame
     trials: pl.DataFrame
 
     @property
@@ -92,6 +93,7 @@ def challenge(
     facts: pl.LazyFrame | None = None,
     terms: pl.LazyFrame | None = None,
     delivered: pl.LazyFrame | None = None,
+    store: ExampleStore | None = None,
 ) -> Challenge:
     """Train as of the newest ripe night, judge on it, then train as of tonight.
 
@@ -107,6 +109,8 @@ def challenge(
         facts: ``customer_facts`` as known on the night.
         terms: `models.terms.customer_terms` as known on the night; read where churn is by contract.
         delivered: ``at_risk_segments`` of earlier nights; whoever was treated then is not learned from.
+        store: Where the examples are held, and where the trees that score grow from all of them; in memory, from
+            `max_examples`, without it.
     """
     churn, horizon = question.churn, question.churn.ripe_days
     newest = night - timedelta(days=horizon)
@@ -117,33 +121,25 @@ def challenge(
         for as_of in (newest, night)
     }
     nights = sorted({newest, *wanted[newest], *wanted[night]})
-    known = features(
-        days,
-        nights,
-        active_days=churn.active_days,
-        recipe=question.features,
-        horizon_days=churn.horizon_days,
-        items=items,
-        facts=facts,
-        terms=terms,
-        grace_days=churn.grace,
-    )
-    outcomes = happened(days, nights, churn, terms)
     sold = None if churn.grace is None else Terms.of(contracts(terms), churn.grace)
-    examples = known.join(outcomes, on=["night", "customer_id"]).sort("night", "customer_id").collect()
-    if delivered is not None:
-        examples = untreated(examples, delivered, horizon_days=horizon)
+    examples = held(
+        examples_by(churn, question.features, days=days, items=items, facts=facts, terms=terms),
+        nights,
+        store=store,
+        delivered=delivered,
+        horizon_days=horizon,
+    )
+
+    def seen(as_of: date) -> pl.LazyFrame:
+        return examples.filter(pl.col("night").is_in(wanted[as_of]))
 
     lacking = refusal(
-        examples.filter(pl.col("night").is_in(wanted[newest])),
+        seen(newest).select("customer_id", "churned").collect(),
         span_days=(night - first).days,
         horizon_days=horizon,
         min_history_days=question.training.min_history_days,
         min_outcomes=question.training.min_outcomes,
     )
-
-    def seen(as_of: date) -> pl.DataFrame:
-        return examples.filter(pl.col("night").is_in(wanted[as_of]))
 
     # Once, as of the judged night: what is found must not have seen its outcome.
     recipe, trials = tuned(seen(newest), as_of=newest, horizon_days=horizon, recipe=question.training)
@@ -153,7 +149,8 @@ def challenge(
         if delivered is None or sold is not None:
             return known
         so_far = delivered.filter(pl.col("night") <= as_of)
-        return untreated(known.with_columns(night=pl.lit(as_of)), so_far, horizon_days=EVER).drop("night")
+        alone = untreated(known.lazy().with_columns(night=pl.lit(as_of)), so_far, horizon_days=EVER)
+        return alone.drop("night").collect()
 
     def trained(as_of: date) -> Scorer:
         return fit(
@@ -164,9 +161,10 @@ def challenge(
             recipe=recipe,
             trees=lacking is None,
             history=HISTORY[churn.definition],
+            store=store,
         )
 
-    jury = examples.filter(pl.col("night") == newest)
+    jury = part_of(examples.filter(pl.col("night") == newest), question.training.max_examples).collect()
     serving = trained(night)
     if jury["churned"].n_unique() < 2:
         why = f"No night is ripe that could judge a model ({newest} has no two outcomes)"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,12 +69,13 @@ class ClassifierRecipe:
 
 
 def train(
-    examples: pl.DataFrame,
+    examples: pl.DataFrame | pl.LazyFrame,
     features: tuple[str, ...],
     recipe: ClassifierRecipe,
     *,
     rounds: int | None = None,
     later: pl.DataFrame | None = None,
+    cache: Path | None = None,
 ) -> xgb.Booster:
     """Grows the trees.
 
@@ -84,8 +86,26 @@ def train(
         rounds: trees to grow; `recipe.rounds` if absent.
         later: examples of a later night; growing stops when it does not improve any more, and the booster is cut back
             to its best number of trees.
+        cache: an empty folder where XGBoost keeps the bins instead of in memory, and from which it removes them; the
+            trees are the same.
     """
-    parameters: dict[str, Any] = {
+    learn = _binned(examples, features, recipe, cache=cache)
+    if later is None:
+        return xgb.train(parameters(recipe, features), learn, rounds or recipe.rounds)
+    stop = xgb.callback.EarlyStopping(rounds=recipe.patience, save_best=True)
+    return xgb.train(
+        parameters(recipe, features),
+        learn,
+        rounds or recipe.rounds,
+        evals=[(_binned(later, features, recipe, like=learn), "later")],
+        callbacks=[stop],
+        verbose_eval=False,
+    )
+
+
+def parameters(recipe: ClassifierRecipe, features: tuple[str, ...]) -> dict[str, Any]:
+    """The recipe in the words of XGBoost."""
+    found: dict[str, Any] = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
         "tree_method": "hist",
@@ -101,13 +121,8 @@ def train(
         "nthread": recipe.threads,
     }
     if recipe.monotone:
-        parameters["monotone_constraints"] = f"({','.join(str(direction(name)) for name in features)})"
-    learn = _binned(examples, features, recipe)
-    if later is None:
-        return xgb.train(parameters, learn, rounds or recipe.rounds)
-    stop = xgb.callback.EarlyStopping(rounds=recipe.patience, save_best=True)
-    watch = [(_binned(later, features, recipe, like=learn), "later")]
-    return xgb.train(parameters, learn, rounds or recipe.rounds, evals=watch, callbacks=[stop], verbose_eval=False)
+        found["monotone_constraints"] = f"({','.join(str(direction(name)) for name in features)})"
+    return found
 
 
 def log_odds(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
@@ -122,36 +137,41 @@ def contributions(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str
 
 def _matrix(frame: pl.DataFrame, features: tuple[str, ...]) -> xgb.DMatrix:
     # XGBoost compares names only on this path; predicting in place on reordered columns would be silently wrong.
-    return xgb.DMatrix(_numbers(frame, features))
-
-
-def _numbers(frame: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame:
-    return frame.select(pl.col(*features).cast(pl.Float32))
+    return xgb.DMatrix(frame.select(pl.col(*features).cast(pl.Float32)))
 
 
 def _binned(
-    frame: pl.DataFrame, features: tuple[str, ...], recipe: ClassifierRecipe, like: xgb.DMatrix | None = None
-) -> xgb.QuantileDMatrix:
-    batches = _Batches(frame, features)
-    return xgb.QuantileDMatrix(batches, max_bin=recipe.bins, ref=like, nthread=recipe.threads)
+    frame: pl.DataFrame | pl.LazyFrame,
+    features: tuple[str, ...],
+    recipe: ClassifierRecipe,
+    *,
+    like: xgb.DMatrix | None = None,
+    cache: Path | None = None,
+) -> xgb.DMatrix:
+    batches = _Batches(frame, features, cache)
+    kind = xgb.QuantileDMatrix if cache is None else xgb.ExtMemQuantileDMatrix
+    return kind(batches, max_bin=recipe.bins, ref=like, nthread=recipe.threads)
 
 
 class _Batches(xgb.DataIter):
     """Examples some rows at a time: only their bins are held in memory, never a second table of numbers."""
 
-    def __init__(self, examples: pl.DataFrame, features: tuple[str, ...]) -> None:
-        self._examples, self._features, self._start = examples, features, 0
-        super().__init__()
+    def __init__(
+        self, examples: pl.DataFrame | pl.LazyFrame, features: tuple[str, ...], cache: Path | None = None
+    ) -> None:
+        self._examples, self._features, self._start = examples.lazy(), features, 0
+        super().__init__(cache_prefix=None if cache is None else str(cache / "bins"), on_host=False)
 
     def reset(self) -> None:
         self._start = 0
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        part = self._examples.slice(self._start, _BATCH_ROWS)
+        numbers = pl.col(*self._features, "churned", "weight").cast(pl.Float32)
+        part = self._examples.select(numbers).slice(self._start, _BATCH_ROWS).collect()
         self._start += part.height
         if part.height:
-            label, weight = (part[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
-            input_data(data=_numbers(part, self._features), label=label, weight=weight)
+            label, weight = (part[name].to_numpy() for name in ("churned", "weight"))
+            input_data(data=part.select(self._features), label=label, weight=weight)
         return part.height > 0
 
 

@@ -27,7 +27,7 @@ def act(uplift: pl.DataFrame) -> bool:
     return bool(whole.select(((pl.col("adjusted_low") > 0) | (pl.col("adjusted_high") < 0)).any()).item())
 
 
-def untreated(examples: pl.DataFrame, delivered: pl.LazyFrame, *, horizon_days: int) -> pl.DataFrame:
+def untreated(examples: pl.LazyFrame, delivered: pl.LazyFrame, *, horizon_days: int) -> pl.LazyFrame:
     """The examples as if nobody had been contacted.
 
     An example of night D is in doubt if its customer entered an experiment on a night N with D - horizon < N < D +
@@ -52,8 +52,7 @@ def untreated(examples: pl.DataFrame, delivered: pl.LazyFrame, *, horizon_days: 
     )
     apart = (pl.col("entered") - pl.col("night")).dt.total_days().abs()
     in_doubt = (
-        examples.lazy()
-        .select("night", "customer_id")
+        examples.select("night", "customer_id")
         .join(entered, on="customer_id")
         .filter(apart < horizon_days)
         .sort("entered", "arm", descending=[False, True])
@@ -74,7 +73,7 @@ def untreated(examples: pl.DataFrame, delivered: pl.LazyFrame, *, horizon_days: 
         )
     )
     return (
-        examples.join(copies, on=["night", "customer_id"], how="left", maintain_order="left")
+        examples.join(copies.lazy(), on=["night", "customer_id"], how="left", maintain_order="left")
         .with_columns(copies=pl.int_ranges(pl.col("copies").fill_null(1)))
         .filter(pl.col("copies").list.len() > 0)
         .explode("copies")

@@ -11,7 +11,7 @@ from polars.io.plugins import register_io_source
 
 from models.catalogue import Feature, FeatureRecipe, catalogue
 from models.customer_items import TRAITS, carried
-from models.facts import records, told
+from models.facts import Told, records, told
 from models.formulas import YEAR
 from models.history import MEASURES, blocks, measured
 from models.labels import contracts
@@ -40,8 +40,10 @@ def features(
     context: Mapping[date, Returns] | None = None,
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
+    inputs: tuple[Told, ...] | None = None,
     priors: Mapping[tuple[date, str, str], Prior] | None = None,
     terms: pl.LazyFrame | None = None,
+    ended: Mapping[date, pl.DataFrame] | None = None,
     grace_days: int | None = None,
 ) -> pl.LazyFrame:
     """Features of the active customers as of each night; of those whose contract ends, where churn is by contract.
@@ -63,10 +65,13 @@ def features(
             Buckets of customers take those of the whole table.
         items: `customer_items`; without them the features on products, categories and channels are left out.
         facts: `customer_facts`, the rows of optional inputs; without them their features are left out.
+        inputs: `models.facts.told` of the facts, looked up when not given. Buckets of customers take that of the
+            whole table.
         priors: `models.priors.prior` by night, trait and ``main`` or ``first``, and `Records.prior` by night, input
             and ``last``, counted when not given. Buckets of customers take those of the whole tables.
-        terms: `models.terms.customer_terms`; read under the definition ``contract`` alone. They are looked back on in
-            full, and always those of all customers.
+        terms: `models.terms.customer_terms`; read under the definition ``contract`` alone, and looked back on in full.
+        ended: `models.terms.Terms.ended` within the lookback by night, looked up when not given. Buckets of customers
+            take those of all.
         grace_days: Days of grace after a contract; None where churn is inactivity.
 
     Returns:
@@ -88,7 +93,7 @@ def features(
     if held is None:
         held = measured(days.filter(pl.col("day") > after, pl.col("day") <= until))
         held |= {} if items is None else carried(items.filter(pl.col("day") <= until))
-    inputs = () if facts is None else told(facts.filter(pl.col("day") <= until))
+    inputs = told(facts.filter(pl.col("day") <= until)) if inputs is None and facts is not None else inputs or ()
     chosen = [feature for feature in catalogue(recipe, horizon_days, inputs, grace_days) if _computable(feature, held)]
     reach = Reach(active_days, recipe.lookback_days, horizon)
 
@@ -115,7 +120,7 @@ def features(
             now = came_back(night) if POPULATION & names else None
             year_ago = came_back(night - timedelta(days=YEAR - horizon)) if "season_share" in names else None
             shares, recorded = beside.shares(night), ledger.tonight(night)
-            contract = None if sold is None else standing(sold, night, reach)
+            contract = None if sold is None else standing(sold, night, reach, None if ended is None else ended[night])
             for number, (block, order) in enumerate(zip(packed, orders, strict=False)):
                 rows = snapshot(block, night, reach, names, order, contract)
                 if now is not None:

@@ -143,7 +143,7 @@ def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, NDArr
     if len(codes).bit_length() + day_bits + row_bits > _KEY_BITS:
         raise ValueError(
             f"{len(who)} rows of {len(codes)} customers over {span} days are too many to be sorted at once; "
-            "compute features in buckets of customers"
+            "compute features in buckets of customers: set engine.buckets"
         )
     key = place[who.to_physical().to_numpy()]
     key <<= day_bits

@@ -13,6 +13,7 @@ import polars as pl
 from models import classifier
 from models.baselines import RULES, fit_baselines
 from models.classifier import ClassifierRecipe
+from models.example_store import ExampleStore, part_of
 from models.rehearsal import Rehearsal, linear_member, recent, rehearse
 from models.scorer import MODELS, Scorer
 from models.sufficiency import shortfall
@@ -34,7 +35,10 @@ class TrainingRecipe:
         min_history_days: days of transactions that a night must look back on.
         min_outcomes: customers who churned, and who stayed, that the trees need in all.
         half_life: age, in horizons before the newest ripe night, at which an example counts half.
-        max_examples: rows at most; beyond it a part of the customers is learned from.
+        max_examples: rows at most that are held in memory to learn from, and to judge on; beyond it a part of the
+            customers.
+        memory: ``ram``: the trees that score grow from `max_examples` too; ``disk``: from every example, read again
+            and again from files beside the lake. The same trees where `max_examples` suffice.
         treated: customers whom actions reached: ``auto`` leaves them out once settled experiments show that actions
             change who stays, ``leave_out`` always, ``learn`` never (`models.contamination`).
         retrain_days: age of the champion, in days, from which a night trains a challenger.
@@ -52,6 +56,7 @@ class TrainingRecipe:
     min_outcomes: int = 100
     half_life: float = 1.0
     max_examples: int = 1_000_000
+    memory: Literal["ram", "disk"] = "ram"
     treated: Literal["auto", "leave_out", "learn"] = "auto"
     retrain_days: int = 30
     trials: int = 0
@@ -90,7 +95,7 @@ def training_nights(as_of: date, *, horizon_days: int, first_day: date, recipe: 
 
 
 def fit(
-    examples: pl.DataFrame,
+    examples: pl.DataFrame | pl.LazyFrame,
     histories: pl.DataFrame,
     earlier: pl.DataFrame,
     *,
@@ -100,11 +105,13 @@ def fit(
     serves: str = "committee",
     trees: bool = True,
     history: str = "mbg_nbd",
+    store: ExampleStore | None = None,
 ) -> Scorer:
     """Everything that can score, learned from what was known as of a night.
 
     Args:
         examples: night, customer_id, the features, churned; nights whose outcome was not yet known are left out.
+            Sorted by night and customer where `store` is given.
         histories: what `history` is fitted to as of `as_of`: for MBG/NBD customer_id, purchase_days, first_day,
             last_day of everybody, for the renewal rate the terms that ended.
         earlier: the same as of the newest ripe night, `horizon_days` before, for the rehearsal.
@@ -114,19 +121,27 @@ def fit(
         serves: what gives the churn probability if the data supports it; else `history` does, which needs no outcome.
         trees: whether trees are grown if the examples are enough for them (`models.sufficiency.shortfall`).
         history: the rule from histories, one of `models.baselines.RULES`.
+        store: what grows the trees that score from every example. How many trees, the other members and the
+            probabilities are settled on `recipe.max_examples` of them all the same: four numbers, a straight line and
+            a curve gain nothing from more. Without it the trees grow from those too, in memory.
 
     Raises:
         ValueError: nobody has a history, or somebody's goes beyond the night.
     """
-    known, features = ripe_examples(examples, as_of=as_of, horizon_days=horizon_days, recipe=recipe)
+    ripe_ones = ripe(examples, as_of=as_of, horizon_days=horizon_days)
+    known, features = ripe_examples(ripe_ones, as_of=as_of, horizon_days=horizon_days, recipe=recipe)
     nights = tuple(known["night"].unique().sort())
     rules = fit_baselines(recent(known, 3), histories, as_of=as_of, horizon_days=horizon_days, history=history)
     booster, linear, rehearsed = None, None, Rehearsal(0)
     if trees and shortfall(known, min_outcomes=recipe.min_outcomes) is None:
-        ripe = as_of - timedelta(days=horizon_days)
-        rule = RULES[history].fit(earlier, as_of=ripe, horizon_days=horizon_days)
+        newest = as_of - timedelta(days=horizon_days)
+        rule = RULES[history].fit(earlier, as_of=newest, horizon_days=horizon_days)
         rehearsed = rehearse(known, features, rule, recipe.classifier)
-        booster = classifier.train(known, features, recipe.classifier, rounds=rehearsed.rounds)
+        if store is None:
+            booster = classifier.train(known, features, recipe.classifier, rounds=rehearsed.rounds)
+        else:
+            everything = weighted(ripe_ones, horizon_days=horizon_days, recipe=recipe)
+            booster = store.grow(everything, features, recipe.classifier, rounds=rehearsed.rounds)
         linear = linear_member(known, features)
     weights, calibration = rehearsed.weights, rehearsed.calibration
     scorer = Scorer(booster, linear, weights, calibration, features, rules, history, as_of, horizon_days, nights)
@@ -134,19 +149,32 @@ def fit(
 
 
 def ripe_examples(
-    examples: pl.DataFrame, *, as_of: date, horizon_days: int, recipe: TrainingRecipe
+    examples: pl.DataFrame | pl.LazyFrame, *, as_of: date, horizon_days: int, recipe: TrainingRecipe
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """What may be learned from as of a night, sorted by night and customer, with `weight`; and the features of it."""
-    features = tuple(name for name in examples.columns if name not in KEYS)
-    known = examples.filter(pl.col("night") <= as_of - timedelta(days=horizon_days), pl.col("churned").is_not_null())
-    known = _sample(known, recipe.max_examples).sort("night", "customer_id")
+    features = tuple(name for name in examples.lazy().collect_schema().names() if name not in KEYS)
+    known = part_of(ripe(examples, as_of=as_of, horizon_days=horizon_days), recipe.max_examples)
+    return weighted(known, horizon_days=horizon_days, recipe=recipe).collect(), features
+
+
+def ripe(examples: pl.DataFrame | pl.LazyFrame, *, as_of: date, horizon_days: int) -> pl.LazyFrame:
+    """The examples whose outcome is known as of a night."""
+    newest = as_of - timedelta(days=horizon_days)
+    return examples.lazy().filter(pl.col("night") <= newest, pl.col("churned").is_not_null())
+
+
+def weighted(examples: pl.LazyFrame, *, horizon_days: int, recipe: TrainingRecipe) -> pl.LazyFrame:
+    """The examples with `weight`: halved with every half-life before the newest night, 1 on average."""
     age = (pl.col("night").max() - pl.col("night")).dt.total_days() / (recipe.half_life * horizon_days)
-    known = known.with_columns(weight=pl.lit(0.5).pow(age)).with_columns(pl.col("weight") / pl.col("weight").mean())
-    return known, features
+    nights = examples.group_by("night").len().sort("night").with_columns(weight=pl.lit(0.5).pow(age)).collect()
+    # Summed by night, so that rows in memory and rows read from a file come to the same last bit.
+    mean = nights.select((pl.col("weight") * pl.col("len")).sum() / pl.col("len").sum()).item()
+    weight = pl.col("night").replace_strict(nights["night"], nights["weight"] / mean, return_dtype=pl.Float64)
+    return examples.with_columns(weight=weight)
 
 
 def tuned(
-    examples: pl.DataFrame, *, as_of: date, horizon_days: int, recipe: TrainingRecipe
+    examples: pl.DataFrame | pl.LazyFrame, *, as_of: date, horizon_days: int, recipe: TrainingRecipe
 ) -> tuple[TrainingRecipe, pl.DataFrame]:
     """The recipe with the best trees that its budget finds as of a night, and the table of the trials.
 
@@ -161,9 +189,3 @@ def tuned(
         return recipe, pl.DataFrame()
     found = tune(known, features, recipe.classifier, trials=recipe.trials, minutes=recipe.minutes)
     return replace(recipe, classifier=found.recipe), found.trials
-
-
-def _sample(examples: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Every n-th customer with all nights, where there are too many rows."""
-    part = -(-examples.height // most) if examples.height else 1
-    return examples.filter(pl.col("customer_id").rank("dense") % part == 0) if part > 1 else examples

@@ -74,6 +74,9 @@ class Returns:
     customers: Ints
     returned: Ints
 
+    def __add__(self, other: "Returns") -> "Returns":
+        return Returns(self.customers + other.customers, self.returned + other.returned)
+
     def share(self) -> float:
         """The share of all that came back; NaN when they were fewer than `WEIGHT`."""
         customers = self.customers.sum()

@@ -31,6 +31,14 @@ class Prior:
     customers: Ints
     returned: Ints
 
+    def __add__(self, other: "Prior") -> "Prior":
+        tables = [
+            pl.DataFrame({"name": each.names.cast(pl.String), "customers": each.customers, "returned": each.returned})
+            for each in (self, other)
+        ]
+        sums = pl.concat(tables).group_by("name").sum().sort("name")
+        return Prior(sums["name"], sums["customers"].to_numpy(), sums["returned"].to_numpy())
+
     def shares(self, names: pl.Series) -> NDArray[np.float64]:
         """The share that came back for each of some items, and NaN at the end.
 

@@ -1,6 +1,6 @@
 """Where each customer's contract stands on a night, in figures that features are made of."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from models.snapshot import Reach
 from models.terms import FIGURES, Terms
 
 
-def standing(sold: Terms, night: date, reach: Reach) -> pl.DataFrame:
+def standing(sold: Terms, night: date, reach: Reach, ended: pl.DataFrame | None = None) -> pl.DataFrame:
     """The customers whose contract ends within the horizon, with what is known of it by the night.
 
     Shares are those of terms whose outcome became known within the lookback; null while they are fewer than `WEIGHT`.
@@ -20,6 +20,7 @@ def standing(sold: Terms, night: date, reach: Reach) -> pl.DataFrame:
         sold: All terms.
         night: As-of day.
         reach: The horizon, and how far back to look for terms that ended.
+        ended: Those of all customers within the lookback, where `sold` has some customers alone.
 
     Returns:
         customer_id and ``term@…``: left and age (days to the last paid day, and since the sale), the figures of
@@ -29,10 +30,10 @@ def standing(sold: Terms, night: date, reach: Reach) -> pl.DataFrame:
     """
     rows = sold.as_of(night, reach.horizon_days)
     left = (rows["end"] - night).dt.total_days()
-    ended = sold.ended(night, reach.lookback_days)
+    ended = sold.ended(night, reach.lookback_days) if ended is None else ended
     rule = RenewalRule.fit(ended, as_of=night, horizon_days=reach.horizon_days)
     similar = 1 - rule.churn(rows["renewals"].to_numpy(), left.to_numpy())
-    lately = sold.ended(night, reach.horizon_days)
+    lately = ended.filter(pl.col("known") > night - timedelta(days=reach.horizon_days))
     plans = (
         ended.drop_nulls("plan")
         .group_by("plan")

@@ -114,8 +114,8 @@ class Terms:
         """The terms whose outcome became known in (night - lookback_days, night], renewed early or not at all.
 
         Returns:
-            plan, renewals (in time, before the term) and lead (days from the renewal to its end, below zero within the
-            grace; null if none came in time).
+            plan, renewals (in time, before the term), lead (days from the renewal to its end, below zero within the
+            grace; null if none came in time) and known (the day on which the grace was over).
         """
         known = pl.col("end") + pl.duration(days=self.grace_days)
         # A term may be sold after its last day, and be unknown until then.
@@ -123,7 +123,7 @@ class Terms:
             "longer", pl.col("day") <= night, known <= night, known > night - timedelta(days=lookback_days)
         )
         lead = (pl.col("end") - pl.col("next_day")).dt.total_days()
-        return rows.select("plan", "renewals", lead=pl.when(self._in_time()).then(lead))
+        return rows.select("plan", "renewals", lead=pl.when(self._in_time()).then(lead), known=known)
 
     def _expiring(self, night: date, horizon_days: int) -> pl.DataFrame:
         last = self.rows.filter(pl.col("day") <= night).unique(_BY, keep="last", maintain_order=True)

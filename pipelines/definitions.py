@@ -47,6 +47,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "source": settings.transactions(),
         "network": settings.network,
         "push": settings.push,
+        "engine": settings.engine,
         "inputs": settings.optional_inputs(),
         "consents": settings.consents(),
         "consent_rule": settings.consent.rule,

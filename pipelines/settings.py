@@ -13,6 +13,7 @@ from pydantic_settings import SettingsError as EnvironmentSettingsError
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
+from assets.engine import Engine
 from assets.files import FileSource
 from assets.input_source import SOURCE_URL, InputSource, InputTable
 from assets.network import Network
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     alerts: Alerts = Alerts()
     network: Network = Network()
     push: Push = Push()
+    engine: Engine = Engine()
     file: Path = Field(default=DEFAULT_CONFIG, exclude=True)
 
     @classmethod

