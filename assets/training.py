@@ -159,7 +159,9 @@ def record_of(
     if "committee" in outcome.probabilities:
         explained = outcome.judged.serving("committee").contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
-        segments = by_slice(outcome.jury, outcome.probabilities["committee"], question.evaluation, churn.horizon_days)
+        segments = by_slice(
+            outcome.jury, outcome.probabilities["committee"], question.evaluation, churn.horizon_days, outcome.copies
+        )
         if segments:
             tables["segments"] = pl.DataFrame([{"segment": name, **found} for name, found in segments.items()])
     return TrainingRecord(

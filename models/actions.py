@@ -116,8 +116,9 @@ class Policy:
         contact_days: length of the contact window.
         patience_days: the window opens at the latest so many days after the night.
         learn: whether save rates move with what settled experiments show; else those of the catalogue stay.
-        policy: "greedy" counts on the mean of what is believed of a save rate, "thompson" on a draw from it for each
-            customer, anew each night, so that actions of which little is known are tried on some.
+        policy: "greedy" counts on the mean of what is believed of a save rate, "thompson" for some customers on a draw
+            from it, anew each night, so that actions of which little is known are tried on them.
+        explore: for which share of the customers "thompson" counts on the draw.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -129,6 +130,7 @@ class Policy:
     patience_days: int = 14
     learn: bool = True
     policy: Literal["greedy", "thompson"] = "greedy"
+    explore: float = 0.2
 
     def __post_init__(self) -> None:
         """Refuse a catalogue that is ambiguous."""
@@ -139,6 +141,8 @@ class Policy:
             raise ValueError(f"channel_capacity names {', '.join(unknown)}, which no action uses")
         if (self.budget or 0) < 0:
             raise ValueError(f"budget is {self.budget}; it must be 0 or more, or left out for no limit")
+        if not 0 <= self.explore <= 1:
+            raise ValueError(f"explore is {self.explore}; a share of customers lies between 0 and 1")
         if self.contact_days < 1 or self.patience_days < 1:
             raise ValueError("contact_days and patience_days must be at least 1 day")
 

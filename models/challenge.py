@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.baselines import HISTORY
-from models.contamination import EVER, untreated
+from models.contamination import EVER, copies_of, untreated
 from models.definition import ChurnDefinition
 from models.evaluation import compare, evaluate
 from models.example_store import ExampleStore, examples_by, held, part_of
@@ -76,6 +76,11 @@ class Challenge:
     def churned(self) -> NDArray[np.bool_]:
         """What became of the jury."""
         return self.jury["churned"].to_numpy()
+
+    @property
+    def copies(self) -> NDArray[np.int64]:
+        """How many rows of the jury each row's customer has: one of control stands for others too."""
+        return copies_of(self.jury)
 
 
 def is_due(night: date, trained_as_of: date, recipe: TrainingRecipe) -> bool:
@@ -179,15 +184,18 @@ def challenge(
     if champion is not None:
         probabilities[SERVED] = champion.predict(jury)["churn_probability"].to_numpy()
     churned = jury["churned"].to_numpy()
-    verdict = gate(churned, predictions, probabilities.get(SERVED), question.gate, question.evaluation)
+    copies = copies_of(jury)
+    verdict = gate(churned, predictions, probabilities.get(SERVED), question.gate, question.evaluation, copies)
     if lacking:
         verdict = replace(verdict, sentence=f"No model is trained: {lacking}. {verdict.serves} serves.")
     rivals = {
-        name: compare(churned, probabilities["committee"], rival, question.evaluation)
+        name: compare(churned, probabilities["committee"], rival, question.evaluation, copies)
         for name, rival in probabilities.items()
         if name != "committee" and "committee" in probabilities
     }
-    metrics = {name: evaluate(churned, each, question.evaluation) for name, each in probabilities.items()}
+    metrics = {
+        name: evaluate(churned, each, question.evaluation, copies=copies) for name, each in probabilities.items()
+    }
     if verdict.serves != SERVED:
         # In the same hands, or a rule that serves would meet the next challenger in the guise of the model that lost.
         judged, serving = judged.serving(verdict.serves), serving.serving(verdict.serves)

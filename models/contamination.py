@@ -4,7 +4,9 @@ Whoever was contacted because of a high score and stayed would teach the model t
 treated are therefore left out, and the control, who were chosen like them and left alone, stand for both.
 """
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models.enrolment import ARM
 from models.experiment import draw
@@ -79,3 +81,8 @@ def untreated(examples: pl.LazyFrame, delivered: pl.LazyFrame, *, horizon_days: 
         .explode("copies")
         .drop("copies")
     )
+
+
+def copies_of(examples: pl.DataFrame) -> NDArray[np.int64]:
+    """How many rows each row's night and customer have: `untreated` repeats one of control for those he stands for."""
+    return examples.select(pl.len().over("night", "customer_id").cast(pl.Int64)).to_series().to_numpy()

@@ -5,7 +5,11 @@ draw alone keeps back are a random part of the rows that were chosen: their rete
 delivered without a contact.
 """
 
+import numpy as np
 import polars as pl
+
+_STRETCH = 10**6
+"""Days, more than any two nights lie apart."""
 
 ARM = (
     pl.when("deliver")
@@ -50,15 +54,16 @@ def enrolments_apart(rows: pl.LazyFrame, days: int) -> pl.DataFrame:
     Returns:
         Rows with an arm, sorted by experiment, customer and night.
     """
-    entered = (
-        rows.filter(pl.col("arm").is_not_null())
-        .sort("experiment_id", "customer_id", "night")
-        .with_columns(who=pl.struct("experiment_id", "customer_id").rle_id(), day=pl.col("night").to_physical())
-        .collect()
-    )
-    kept, before, last = [], None, 0
-    for who, day in entered.select("who", "day").iter_rows():
-        kept.append(who != before or day - last >= days)
-        if kept[-1]:
-            before, last = who, day
-    return entered.filter(pl.Series(kept, dtype=pl.Boolean)).drop("who", "day")
+    entered = rows.filter(pl.col("arm").is_not_null()).sort("experiment_id", "customer_id", "night").collect()
+    who = entered.select(pl.struct("experiment_id", "customer_id").rle_id().cast(pl.Int64)).to_series().to_numpy()
+    # Each customer on a stretch of his own of one long line, on which the next row that is far enough is looked up.
+    place = who * (_STRETCH + days) + entered["night"].to_physical().to_numpy()
+    following = np.searchsorted(place, place + days)
+    kept = np.zeros(len(who) + 1, np.bool_)
+    at = np.flatnonzero(np.diff(who, prepend=-1))
+    while len(at):
+        kept[at] = True
+        at = following[at]
+        # Beyond a customer's last row stands the first of another, which is kept already.
+        at = at[~kept[at] & (at < len(who))]
+    return entered.filter(pl.Series(kept[:-1], dtype=pl.Boolean))

@@ -1,9 +1,12 @@
 """How good the probabilities are: whether they put the right customers first, say the right number, and pay.
 
-Every figure comes with an interval from a bootstrap of customers. Sources: expected maximum profit, Verbraken, Verbeke
-and Baesens (2013), with a value per customer as in Oskarsdottir et al. (2018); calibration slope and intercept, Van
-Calster et al. (2016); difference of AUROCs by placements, DeLong et al. (1988).
+Every figure comes with an interval from a bootstrap of customers: rows that repeat a customer, as one of control stands
+for those who were treated, are drawn together or not at all (Field and Welsh 2007). Sources: expected maximum profit,
+Verbraken, Verbeke and Baesens (2013), with a value per customer as in Oskarsdottir et al. (2018); calibration slope and
+intercept, Van Calster et al. (2016); difference of AUROCs by placements, DeLong et al. (1988).
 """
+
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
@@ -19,6 +22,7 @@ def evaluate(
     probability: Vector,
     recipe: EvaluationRecipe | None = None,
     value: Vector | None = None,
+    copies: NDArray[np.int64] | None = None,
 ) -> dict[str, float]:
     """Every figure of merit of one vector of probabilities, with its interval.
 
@@ -27,6 +31,7 @@ def evaluate(
         probability: predicted probability of churn per customer.
         recipe: how to judge; the defaults of `EvaluationRecipe` if absent.
         value: worth of keeping each customer; `recipe.value` for everybody if absent.
+        copies: how many rows, all alike, the customer of each row has; one if absent.
 
     Returns:
         `customers`, `churn_rate`, `mean_prediction` and, each also as `…_low` and `…_high`, `log_loss`, `brier`,
@@ -41,10 +46,10 @@ def evaluate(
     recipe = recipe or EvaluationRecipe()
     churned, probability = _checked(churned, probability)
     worth = np.broadcast_to(recipe.value if value is None else np.asarray(value, np.float64), probability.shape)
-    exact = Ranking(churned, probability, worth, recipe, cells=len(churned))
-    cells = Ranking(churned, probability, worth, recipe, cells=_CELLS) if len(exact.count) > _CELLS else exact
+    exact = Ranking(churned, probability, worth, recipe, len(churned), copies)
+    cells = Ranking(churned, probability, worth, recipe, _CELLS, copies) if len(exact.count) > _CELLS else exact
     estimate, centre = exact.figures(exact.count[None]), cells.figures(cells.count[None])
-    sample = cells.figures(_resample(cells.count, recipe))
+    sample = cells.figures(np.sum(_resample(cells.customers, recipe), axis=0))
     # Resampling adds to a calibration error what sampling had already added: reflected, the interval undoes both.
     sample["ece"] = np.maximum(2 * centre["ece"] - sample["ece"], centre["ece"] - estimate["ece"])
     result = {"customers": float(len(churned)), "churn_rate": float(churned.mean())}
@@ -56,9 +61,13 @@ def evaluate(
 
 
 def compare(
-    churned: NDArray[np.bool_], challenger: Vector, rival: Vector, recipe: EvaluationRecipe | None = None
+    churned: NDArray[np.bool_],
+    challenger: Vector,
+    rival: Vector,
+    recipe: EvaluationRecipe | None = None,
+    copies: NDArray[np.int64] | None = None,
 ) -> dict[str, float]:
-    """What the challenger gains over a rival on the same customers, by a paired bootstrap.
+    """What the challenger gains over a rival on the same customers, by a paired bootstrap; `copies` as for `evaluate`.
 
     Returns:
         `log_loss_gain` (rival minus challenger) and, where both outcomes occur, `auroc_gain` (challenger minus
@@ -71,19 +80,21 @@ def compare(
     _, rival = _checked(churned, rival)
     churned, challenger = _checked(churned, challenger)
     gain = log_loss(churned, rival) - log_loss(churned, challenger)
-    result = _interval("log_loss_gain", float(gain.mean()), _mean_noise(gain, recipe, 0), recipe)
+    alone = np.ones(len(churned), np.int64) if copies is None else copies
+    result = _interval("log_loss_gain", float(gain.mean()), _mean_noise(gain, recipe, 0, alone), recipe)
     if 0 < churned.sum() < len(churned):
         stayed = ~churned
         above = _placement(challenger[churned], challenger[stayed]) - _placement(rival[churned], rival[stayed])
         below = _placement(rival[stayed], rival[churned]) - _placement(challenger[stayed], challenger[churned])
-        noise = _mean_noise(above, recipe, 1) + _mean_noise(below, recipe, 2)
+        noise = _mean_noise(above, recipe, 1, alone[churned]) + _mean_noise(below, recipe, 2, alone[stayed])
         result |= _interval("auroc_gain", float(above.mean()), noise, recipe)
     return result
 
 
 def mean_gain(name: str, gains: Vector, recipe: EvaluationRecipe) -> dict[str, float]:
     """The mean of what each customer gains, with its bootstrap interval: `name`, `name_low` and `name_high`."""
-    return _interval(name, float(gains.mean()), _mean_noise(gains, recipe, 0), recipe)
+    noise = _mean_noise(gains, recipe, 0, np.ones(len(gains), np.int64))
+    return _interval(name, float(gains.mean()), noise, recipe)
 
 
 def gain_table(churned: NDArray[np.bool_], probability: Vector, points: int = 100) -> pl.DataFrame:
@@ -164,17 +175,29 @@ def _checked(churned: NDArray[np.bool_], probability: Vector) -> tuple[NDArray[n
     return churned, probability
 
 
-def _resample(counts: Vector, recipe: EvaluationRecipe, stream: int = 0) -> Vector:
-    """How often each group counts in each bootstrap sample (Poisson bootstrap); shape (replicates, *counts.shape)."""
+def _resample(customers: Mapping[int, Vector], recipe: EvaluationRecipe, stream: int = 0) -> list[Vector]:
+    """How many rows of each group count in each bootstrap sample (Poisson bootstrap), by rows per customer.
+
+    Returns:
+        Per entry of `customers`, of which each has as many rows as its key says, shape (replicates, *its own shape).
+    """
     generator = np.random.default_rng([recipe.seed, stream])
-    return generator.poisson(counts, (recipe.replicates, *counts.shape)).astype(np.float64)
+    return [
+        rows * generator.poisson(counts, (recipe.replicates, *counts.shape)).astype(np.float64)
+        for rows, counts in customers.items()
+    ]
 
 
-def _mean_noise(values: Vector, recipe: EvaluationRecipe, stream: int) -> Vector:
+def _mean_noise(values: Vector, recipe: EvaluationRecipe, stream: int, copies: NDArray[np.int64]) -> Vector:
     """Bootstrap means of `values`, less their mean; one per replicate."""
-    cells = np.array_split(np.sort(values), min(len(values), _CELLS))
-    count, centre = np.array([len(cell) for cell in cells]), np.array([cell.mean() for cell in cells])
-    weights = _resample(count, recipe, stream)
+    parts = {}
+    for rows in np.unique(copies):
+        # The rows of a customer are alike, so that every so many of the sorted ones are one customer.
+        own = np.sort(values[copies == rows])[::rows]
+        parts[int(rows)] = np.array_split(own, min(len(own), _CELLS))
+    counts = {rows: np.array([len(cell) for cell in cells], np.float64) for rows, cells in parts.items()}
+    weights = np.concatenate(_resample(counts, recipe, stream), axis=1)
+    centre = np.array([cell.mean() for cells in parts.values() for cell in cells])
     return np.asarray(weights @ centre / np.maximum(weights.sum(1), 1) - values.mean())
 
 

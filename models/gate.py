@@ -90,6 +90,7 @@ def gate(
     champion: Vector | None = None,
     recipe: GateRecipe | None = None,
     evaluation: EvaluationRecipe | None = None,
+    copies: NDArray[np.int64] | None = None,
 ) -> Verdict:
     """Judges a challenger on a ripe night that nothing of it has seen.
 
@@ -100,6 +101,7 @@ def gate(
         champion: probability by the present champion for the same customers, if there is one.
         recipe: bounds of calibration.
         evaluation: how probabilities are judged.
+        copies: how many rows the customer of each row has; one if absent.
 
     Raises:
         ValueError: no customers, or there is nothing to compare.
@@ -124,10 +126,10 @@ def gate(
     challenger = predictions["committee"].to_numpy()
     comparisons = []
     for name in ranked:
-        found = compare(churned, challenger, rivals[name], evaluation)
+        found = compare(churned, challenger, rivals[name], evaluation, copies)
         gain, low, high = (found[f"log_loss_gain{end}"] for end in ("", "_low", "_high"))
         comparisons.append(Comparison(name, losses[name], gain, low, high, low > 0))
-    figures = evaluate(churned, challenger, evaluation)
+    figures = evaluate(churned, challenger, evaluation, copies=copies)
     slope = figures.get("calibration_slope", np.nan)
     calibrated = (
         figures["ece_low"] <= recipe.max_ece

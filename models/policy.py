@@ -25,8 +25,8 @@ def offers(
         policy: the catalogue.
         rates: what is believed of save rates: action, segment, rate, and for Thompson's draws alpha and beta. What is
             not named has the belief of the catalogue.
-        salt: of these draws (Thompson 1933), one for each customer and action: an action of which little is known is
-            tried on some on every night. The same salt draws the same.
+        salt: of these draws (Thompson 1933), one for each action and segment, and of who is chosen for by them: an
+            action of which little is known is tried on some on every night. The same salt draws the same.
 
     Returns:
         customer_id, churn_probability, action, channel, cost (4 digits) and profit (2 digits; null without
@@ -174,7 +174,7 @@ def potential(
     """
     at_risk = table.filter(pl.col("status") != "left")
     free = at_risk.filter(pl.col("suppressed_reason").ne_missing("cooldown"))
-    # Offers to all, as on the night: what Thompson draws for a customer depends on who else is asked.
+    # Offers to all, as on the night: whom Thompson's draws are for depends on who else is asked.
     worthwhile = _permitted(offers(at_risk, policy, rates, salt=salt).filter(pl.col("profit") > 0), consent)
     if free["value"].null_count():
         return None

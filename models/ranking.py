@@ -61,13 +61,23 @@ class Ranking:
     """Customers in groups of equal rank, the riskiest first.
 
     Attributes:
-        count: customers per group; shape (groups, 2), first those who stayed, then those who churned.
+        count: rows per group; shape (groups, 2), first those who stayed, then those who churned.
+        customers: by the number of rows that a customer has, how many such customers each group has; shape as `count`.
     """
 
     def __init__(
-        self, churned: NDArray[np.bool_], probability: Vector, worth: Vector, recipe: EvaluationRecipe, cells: int
+        self,
+        churned: NDArray[np.bool_],
+        probability: Vector,
+        worth: Vector,
+        recipe: EvaluationRecipe,
+        cells: int,
+        copies: NDArray[np.int64] | None = None,
     ) -> None:
-        """Groups customers of equal probability, and neighbours too where that would give more than `cells` groups."""
+        """Groups customers of equal probability, and neighbours too where that would give more than `cells` groups.
+
+        `copies` says of each row how many rows its customer has; one if absent.
+        """
         _, number, size = np.unique(-probability, return_inverse=True, return_counts=True)
         first = np.cumsum(size) - size
         group = np.unique((first * cells // len(number))[number], return_inverse=True)[1]
@@ -80,6 +90,8 @@ class Ranking:
             return np.asarray(np.bincount(cell[order], values[order], 2 * shape[0]).reshape(shape), np.float64)
 
         self.count = total(np.ones(len(cell)))
+        alone = np.ones(len(cell), np.int64) if copies is None else copies
+        self.customers = {int(rows): total((alone == rows) / rows).round() for rows in np.unique(alone)}
         several = np.maximum(self.count, 1)
         self._recipe = recipe
         self._excess = total(probability - churned) / several

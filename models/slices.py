@@ -14,7 +14,11 @@ FEWEST = 100
 
 
 def by_slice(
-    jury: pl.DataFrame, probability: Vector, recipe: EvaluationRecipe, horizon_days: int
+    jury: pl.DataFrame,
+    probability: Vector,
+    recipe: EvaluationRecipe,
+    horizon_days: int,
+    copies: NDArray[np.int64] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Figures of merit of one vector of probabilities for parts of the customers.
 
@@ -23,13 +27,14 @@ def by_slice(
         probability: Predicted probability of churn per row.
         recipe: How to judge.
         horizon_days: Length of the outcome window, which divides the recent from the silent.
+        copies: How many rows the customer of each row has; one if absent.
 
     Returns:
         Per part, named ``<what>=<which>``, what `models.evaluation.evaluate` returns.
     """
     churned = jury["churned"].to_numpy()
     return {
-        name: evaluate(churned[rows], probability[rows], recipe)
+        name: evaluate(churned[rows], probability[rows], recipe, copies=None if copies is None else copies[rows])
         for name, rows in _slices(jury, horizon_days)
         if rows.sum() >= FEWEST and 0 < churned[rows].sum() < rows.sum()
     }

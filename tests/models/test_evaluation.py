@@ -213,3 +213,33 @@ def test_the_interval_of_the_calibration_error_knows_that_a_few_customers_are_ne
     assert found["ece_low"] == 0
     wrong = evaluate(random.random(250) < truth, expit(logit(truth) + 1.5))
     assert wrong["ece_low"] > 0.1
+
+
+def repeated(times):
+    """A night with and without each second customer repeated, and how many rows each has."""
+    churned, probability = night(400, 3, digits=2)
+    rival = np.clip(probability + np.random.default_rng(1).normal(0, 0.1, 400), 0.01, 0.99)
+    rows = np.where(np.arange(400) % 2, times, 1)
+    every = [np.repeat(each, rows) for each in (churned, probability, rival)]
+    return (churned, probability, rival), every, np.repeat(rows, rows)
+
+
+def widths(found):
+    return {name: found[f"{name}_high"] - found[f"{name}_low"] for name in found if f"{name}_low" in found}
+
+
+def test_a_customer_who_is_repeated_is_no_further_evidence():
+    (churned, probability, rival), every, copies = repeated(9)
+    judge = EvaluationRecipe(replicates=400)
+    alone = widths(evaluate(churned, probability, judge) | compare(churned, probability, rival, judge))
+    taken = widths(evaluate(*every[:2], judge) | compare(*every, judge))
+    known = widths(evaluate(*every[:2], judge, copies=copies) | compare(*every, judge, copies))
+    for name in ("log_loss", "auroc", "brier", "log_loss_gain", "auroc_gain"):
+        # Half of the customers count nine times as much as the others: they are as good as 0.6 of all.
+        assert 1.1 < known[name] / alone[name] < 1.7, name
+        assert taken[name] < 0.65 * known[name], name
+
+
+def test_rows_of_different_customers_are_judged_as_ever():
+    churned, probability = night(300, 4)
+    assert evaluate(churned, probability, QUICK) == evaluate(churned, probability, QUICK, copies=np.ones(300, int))

@@ -1,5 +1,6 @@
 """Save rates move from what is assumed to what experiments show, as fast as these can tell."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -7,12 +8,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import expit, logit
 
 from models.actions import Action, Policy
 from models.experiment import Experiment, assign
 from models.policy import decide
 from models.propensities import ActionPropensity, propensities
-from models.save_rates import SaveRate, posterior, save_rates
+from models.save_rates import SaveRate, levels, posterior, save_rates
 from models.simulated_experiments import experiments
 from models.simulated_response import Response
 
@@ -61,30 +63,69 @@ def test_a_large_experiment_teaches_the_true_rate_and_nothing_of_what_it_did_not
     assert set(rates(enrolled, Policy((CALL, MAIL), learn=False))["rate"]) == {0.1}
 
 
+CELL = ("service_call", "save_now")
+
+
+def told(prior, treated, control, elsewhere=()):
+    """The belief after an experiment of one cell; each arm is customers, those who left, their churn probability."""
+    controls = {CELL: band(*control)} | {("mail", f"{n}"): band(*each) for n, each in enumerate(elsewhere)}
+    known = {cell: bands for cell, bands in controls.items() if len(bands)}
+    return posterior(*prior, band(*treated), levels(known, [CELL]).get(CELL))
+
+
+def band(customers, left, probability):
+    return np.array([[probability, customers, left]] if customers else np.empty((0, 3)), dtype=float)
+
+
 def test_a_small_experiment_teaches_little():
-    start, after = (2.0, 18.0), posterior(2, 18, (20, 6, 0.6), (20, 12, 0.6))
+    start, after = (2.0, 18.0), told((2, 18), (20, 6, 0.6), (20, 12, 0.6))
     assert mean(start) < mean(after) < 0.2
-    assert posterior(2, 18, (20, 6, 0.6), (0, 0, 0.0)) == start
+    assert told((2, 18), (20, 6, 0.6), (0, 0, 0.6)) == start
+    assert told((2, 18), (0, 0, 0.6), (20, 12, 0.6)) == start
 
 
 def test_a_large_experiment_with_a_small_control_is_believed_no_more_than_its_control():
-    balanced = posterior(1, 1, (10_000, 4_800, 0.6), (10_000, 6_000, 0.6))
-    lopsided = posterior(1, 1, (10_000, 4_800, 0.6), (100, 60, 0.6))
+    balanced = told((1, 1), (10_000, 4_800, 0.6), (10_000, 6_000, 0.6))
+    lopsided = told((1, 1), (10_000, 4_800, 0.6), (100, 60, 0.6))
     assert mean(balanced) == pytest.approx(0.2, abs=0.01)
     assert sum(lopsided) < sum(balanced) / 20
 
 
+def test_what_other_controls_say_of_the_score_sharpens_a_belief_and_does_not_move_it_off_its_own():
+    alone = told((1, 1), (1_000, 480, 0.6), (100, 60, 0.6))
+    helped = told((1, 1), (1_000, 480, 0.6), (100, 60, 0.6), [(2_000, 1_200, 0.6)] * 5)
+    assert sum(helped) > 1.5 * sum(alone)
+    assert mean(helped) == pytest.approx(0.2, abs=0.02)
+    # Its own control is large and says that here the score tells too little: it is believed.
+    apart = told((1, 1), (10_000, 6_400, 0.6), (10_000, 8_000, 0.6), [(2_000, 1_200, 0.6)] * 5)
+    assert mean(apart) == pytest.approx(0.2, abs=0.02)
+    unknown = told((2, 18), (1_000, 480, 0.6), (0, 0, 0.6), [(2_000, 1_200, 0.6)] * 5)
+    assert mean((2, 18)) < mean(unknown) < 0.2
+
+
+@pytest.mark.parametrize("off", [0.7, 1.0, 1.3])
+def test_a_score_that_is_wrong_everywhere_is_not_taken_for_an_effect(off):
+    nothing = told((2, 18), (9_000, 9_000 * 0.5 * off, 0.5), (1_000, 500 * off, 0.5), [(1_000, 500 * off, 0.5)] * 3)
+    assert mean(nothing) < 0.04
+
+
 def test_treated_who_were_likelier_to_leave_are_not_held_against_the_action():
-    # 0.8 x (1 - 0.25) = 0.6: as many left as of a control at half the risk.
-    assert mean(posterior(1, 1, (10_000, 6_000, 0.8), (10_000, 4_000, 0.4))) == pytest.approx(0.25, abs=0.02)
+    # As many left as of a control at half the risk: 0.8 x (1 - 0.25) = 0.6.
+    assert mean(told((1, 1), (10_000, 6_000, 0.8), (10_000, 4_000, 0.4))) == pytest.approx(0.25, abs=0.02)
 
 
 def test_the_belief_holds_the_true_rate_as_often_as_it_says():
     random, held, n = np.random.default_rng(1), 0, 300
     for _ in range(n):
-        g, q = random.beta(4, 16), random.uniform(0.4, 0.8)
-        treated, control = random.binomial(900, q * (1 - g)), random.binomial(100, q)
-        alpha, beta = posterior(4, 16, (900, treated, 0.6), (100, control, 0.6))
+        g, common = random.beta(4, 16), random.normal(0, 0.3)
+        probability = random.uniform(0.4, 0.8, 4)
+        leaving = expit(logit(probability) + common + random.normal(0, 0.2, 4))
+        own, *others = (
+            (size, random.binomial(size, q), p)
+            for size, q, p in zip((100, 60, 200, 400), leaving, probability, strict=True)
+        )
+        treated = (900, random.binomial(900, leaving[0] * (1 - g)), probability[0])
+        alpha, beta = told((4, 16), treated, own, others)
         low, high = np.quantile(random.beta(alpha, beta, 2000), [0.1, 0.9])
         held += low <= g <= high
     assert held / n == pytest.approx(0.8, abs=0.07)
@@ -95,9 +136,9 @@ def test_the_belief_holds_the_true_rate_as_often_as_it_says():
 def test_whatever_happened_the_belief_is_a_distribution(data):
     def arm():
         n = data.draw(st.integers(0, 100_000))
-        return n, data.draw(st.integers(0, n)), data.draw(st.floats(0.01, 1))
+        return n, data.draw(st.integers(0, n)), data.draw(st.floats(0.01, 0.99))
 
-    alpha, beta = posterior(data.draw(st.floats(0.5, 50)), data.draw(st.floats(0.5, 50)), arm(), arm())
+    alpha, beta = told((data.draw(st.floats(0.5, 50)), data.draw(st.floats(0.5, 50))), arm(), arm(), [arm()])
     assert alpha > 0
     assert beta > 0
 
@@ -149,15 +190,17 @@ def test_a_better_rate_changes_the_action_and_the_greedy_policy_has_no_chance_in
     assert set(chances(GREEDY)["propensity"]) == {1.0}
 
 
-def test_thompson_draws_for_each_customer_the_same_on_the_same_night_and_anew_on_the_next():
+def test_thompson_tries_the_same_on_the_same_night_and_anew_on_the_next():
     people = at_risk(400)
-    first, again, next_night = (
+    first, again, *other_nights = (
         decide(people[:: 1 - 2 * turned], PAST, NIGHT, THOMPSON, None, rates(NOTHING), salt=salt).sort("customer_id")
-        for turned, salt in ((False, "a"), (True, "a"), (False, "b"))
+        for turned, salt in ((False, "a"), (True, "a"), *((False, f"{n}") for n in range(20)))
     )
     assert first.equals(again)
-    assert set(first["action"]) == {"mail", "service_call"}
-    assert first["action"].to_list() != next_night["action"].to_list()
+    tried = [night.filter(action="service_call").height / 400 for night in other_nights]
+    assert {share > 0 for share in tried} == {True, False}
+    assert all(share == 0 or 0.1 < share < 0.3 for share in tried)
+    assert len(set(tried)) > 3
     known = rates(NOTHING).with_columns(
         alpha=pl.when(pl.col("action") == "mail").then(2000.0).otherwise(1000.0), beta=pl.lit(9000.0)
     )
@@ -166,6 +209,7 @@ def test_thompson_draws_for_each_customer_the_same_on_the_same_night_and_anew_on
 
 def test_thompsons_propensity_is_how_often_other_draws_choose_the_same():
     found = chances(THOMPSON)
-    # Two actions of which as much is known share the customers, but for the call's higher cost.
-    assert 0.4 < found["propensity"].to_numpy().mean() < 0.65
-    assert found["propensity"].to_numpy().min() > 0.2
+    # Of two actions of which as much is known, the dearer one is tried on a fifth, every other night.
+    usual = found.filter(action="mail")["propensity"].to_numpy()
+    assert 0.8 < usual.mean() < 0.95
+    assert chances(replace(THOMPSON, explore=1.0))["propensity"].to_numpy().mean() == pytest.approx(0.55, abs=0.15)

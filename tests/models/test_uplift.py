@@ -4,6 +4,8 @@ from datetime import date, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from models.enrolment import ARM, enrolments_apart, first_enrolments
@@ -144,6 +146,23 @@ def test_what_save_rates_learn_from_lies_a_horizon_apart():
         ("f", "ann", [1]),
     ]
     assert enrolments_apart(rows.clear().lazy(), 30).is_empty()
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 200)), max_size=40, unique=True), st.integers(1, 70))
+@settings(max_examples=50, deadline=None)
+def test_every_row_is_kept_or_too_close_after_one_that_is(entered, days):
+    rows = pl.DataFrame(entered, schema={"customer_id": pl.String, "day": pl.Int64}, orient="row").select(
+        "customer_id",
+        night=pl.lit(NIGHT) + pl.duration(days="day"),
+        experiment_id=pl.lit("e"),
+        arm=pl.lit("treated"),
+    )
+    last, expected = {}, []
+    for who, day in sorted(entered):
+        if who not in last or day - last[who] >= days:
+            last[who] = day
+            expected.append((who, NIGHT + timedelta(days=day)))
+    assert enrolments_apart(rows.lazy(), days).select("customer_id", "night").rows() == expected
 
 
 def test_over_a_thousand_experiments_the_intervals_hold_the_truth_as_often_as_they_say():
