@@ -13,12 +13,13 @@ from typing import Any, Literal
 import dagster as dg
 import polars as pl
 
-from assets.example_store import DiskExamples
+from assets.engine import Engine
 from assets.features import TABLES
 from assets.figures import training_figures
 from assets.lake import Lake
 from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from assets.spark_examples import store_of
 from assets.tracking import Tracking, Version
 from assets.wording import definition_of
 from models.challenge import Challenge, Question, challenge, is_due
@@ -66,6 +67,7 @@ def churn_model(
     consent_rule: dg.ResourceParam[ConsentRule],
     worth: dg.ResourceParam[ValueRule],
     experiment: dg.ResourceParam[Experiment],
+    engine: dg.ResourceParam[Engine],
     scratch: dg.ResourceParam[Path],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
@@ -89,17 +91,18 @@ def churn_model(
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
     delivered = _treated(lake, night, question, experiment)
-    outcome = challenge(
-        days,
-        night,
-        question,
-        rival,
-        items=items,
-        facts=facts,
-        terms=customer_terms(lines),
-        delivered=delivered,
-        store=DiskExamples(scratch) if question.training.memory == "disk" else None,
-    )
+    with store_of(question.training.memory, engine, scratch) as store:
+        outcome = challenge(
+            days,
+            night,
+            question,
+            rival,
+            items=items,
+            facts=facts,
+            terms=customer_terms(lines),
+            delivered=delivered,
+            store=store,
+        )
     value = appraise(days, night, question, worth.horizon_days, items=items, facts=facts)
     context.log.info(value.sentence)
     tonight = lake.scan("customer_features", [night]).collect()

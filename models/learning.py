@@ -38,7 +38,9 @@ class TrainingRecipe:
         max_examples: rows at most that are held in memory to learn from, and to judge on; beyond it a part of the
             customers.
         memory: ``ram``: the trees that score grow from `max_examples` too; ``disk``: from every example, read again
-            and again from files beside the lake. The same trees where `max_examples` suffice.
+            and again from files beside the lake, into the same trees where `max_examples` suffice. ``auto``: from every
+            example, by Spark, where `engine.kind` is ``spark`` (but for Spark Connect, by which XGBoost cannot train);
+            else ``ram``.
         treated: customers whom actions reached: ``auto`` leaves them out once settled experiments show that actions
             change who stays, ``leave_out`` always, ``learn`` never (`models.contamination`).
         retrain_days: age of the champion, in days, from which a night trains a challenger.
@@ -56,7 +58,7 @@ class TrainingRecipe:
     min_outcomes: int = 100
     half_life: float = 1.0
     max_examples: int = 1_000_000
-    memory: Literal["ram", "disk"] = "ram"
+    memory: Literal["auto", "ram", "disk"] = "auto"
     treated: Literal["auto", "leave_out", "learn"] = "auto"
     retrain_days: int = 30
     trials: int = 0

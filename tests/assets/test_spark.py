@@ -7,9 +7,20 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 import pyarrow as pa
 import pytest
+from polars.testing import assert_frame_equal
 
+from assets.spark_examples import store_of
+from assets.stored_scorer import restore, save
+from models.challenge import Question, challenge
+from models.classifier import ClassifierRecipe
+from models.definition import ChurnDefinition
+from models.features import FeatureRecipe
+from models.gate import GateRecipe
+from models.learning import TrainingRecipe
+from models.ranking import EvaluationRecipe
 from models.simulator import customers, transactions
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
@@ -93,3 +104,53 @@ def test_a_session_keeps_moments_as_they_are_and_finds_our_code_on_its_executors
 
     lines = spark.createDataFrame(pa.table({"at": [moment]})).mapInArrow(told, "at timestamp, unit long")
     assert lines.toArrow().to_pylist() == [{"at": moment, "unit": 10_000}]
+
+
+JUDGING = date(2025, 3, 1)
+QUESTION = Question(
+    churn=ChurnDefinition(horizon_days=60, active_days=120),
+    features=FeatureRecipe(lookback_days=500, windows=(30, 90), families=("recency", "frequency", "tenure")),
+    training=TrainingRecipe(
+        nights=3, min_outcomes=50, classifier=ClassifierRecipe(learning_rate=0.1, rounds=40, patience=10)
+    ),
+    evaluation=EvaluationRecipe(replicates=20),
+    gate=GateRecipe(),
+)
+
+
+@pytest.fixture(scope="module")
+def bought():
+    """The purchases of a simulated shop by customer and day."""
+    shop = customers(2500, seed=4)
+    return (
+        transactions(shop, first_day=FIRST_DAY, days=426, seed=4)
+        .group_by("customer_id", day=pl.col("timestamp").dt.date())
+        .agg(orders=pl.len().cast(pl.Int64), lines=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum() * 10_000)
+        .with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("spend", "refunds", "discount"))
+        .with_columns(returns=pl.lit(0, pl.Int64))
+        .sort("customer_id", "day")
+        .lazy()
+    )
+
+
+def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_engine, tmp_path, bought):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with store_of("auto", spark_engine, scratch) as store:
+        there = challenge(bought, JUDGING, QUESTION, None, store=store)
+    here = challenge(bought, JUDGING, QUESTION, None)
+    assert (there.judged.weights, there.judged.linear) == (here.judged.weights, here.judged.linear)
+    assert there.verdict.serves == here.verdict.serves
+    assert there.metrics.keys() == here.metrics.keys()
+    for name, most in (("auroc", 0.01), ("log_loss", 0.01)):
+        assert there.metrics["committee"][name] == pytest.approx(here.metrics["committee"][name], abs=most)
+    one, other = there.judged.booster, here.judged.booster
+    assert one is not None
+    assert other is not None
+    assert one.save_raw() != other.save_raw()  # several tasks, each with rows of its own
+    for fact in ("feature_names", "feature_types"):
+        assert getattr(one, fact) == getattr(other, fact)
+    assert one.num_boosted_rounds() == other.num_boosted_rounds()
+    loaded = restore(save(there.serving, tmp_path / "scorer"))
+    assert_frame_equal(loaded.predict(there.jury), there.serving.predict(there.jury), check_exact=True)
+    assert all(file.name.startswith("examples ") for file in scratch.iterdir())
