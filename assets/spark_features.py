@@ -66,6 +66,7 @@ class Features:
         from pyspark import StorageLevel
 
         schemas = {name: stored.schema for name, stored in lake.items()}
+        there = [name for name, stored in lake.items() if stored.files]
         rows = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), self._read(spark, lake))
         ranges = rows.repartitionByRange(parts, "customer_id") if parts > 1 else rows.repartitionByRange("customer_id")
         # Shuffled once for the census and the features.
@@ -74,7 +75,7 @@ class Features:
         def counted(batches: Batches) -> Iterator["pa.RecordBatch"]:
             import pyarrow as pa
 
-            for tables in self._tables(batches, schemas):
+            for tables in self._tables(batches, schemas, there):
                 census = count(tables, self.nights, self.churn, self.recipe)
                 yield pa.RecordBatch.from_pydict({"census": [pickle.dumps(census)]})
 
@@ -86,7 +87,7 @@ class Features:
         schema = described(nobody, self.nights, self.churn, self.recipe, census).collect_schema()
 
         def computed(batches: Batches) -> Iterator["pa.RecordBatch"]:
-            for tables in self._tables(batches, schemas):
+            for tables in self._tables(batches, schemas, there):
                 found = described(tables, self.nights, self.churn, self.recipe, census).collect()
                 yield from batches_of(found)
 
@@ -102,18 +103,17 @@ class Features:
                 rows = rows.filter(f.col("day") > after) if name == "customer_days" else rows
                 yield rows.select(f.lit(name).alias("table"), "*")
 
-    def _tables(self, batches: Batches, schemas: Mapping[str, Mapping[str, Any]]) -> Iterator[Tables]:
-        """The tables of one part; none where it has no rows."""
+    def _tables(
+        self, batches: Batches, schemas: Mapping[str, Mapping[str, Any]], there: Sequence[str]
+    ) -> Iterator[Tables]:
+        """The tables of one part, empty if no file had them; none where it has no rows."""
         if parts := list(batches):
             rows = pl.DataFrame(pl.from_arrow(parts)).lazy()
-            yield self._of(
-                {
-                    name: rows.filter(pl.col("table") == name).select(
-                        pl.col(key).cast(kind) for key, kind in schema.items()
-                    )
-                    for name, schema in schemas.items()
-                }
-            )
+            tables = {name: pl.LazyFrame(schema=schema) for name, schema in schemas.items()}
+            for name in there:
+                own = rows.filter(pl.col("table") == name)
+                tables[name] = own.select(pl.col(key).cast(kind) for key, kind in schemas[name].items())
+            yield self._of(tables)
 
     def _of(self, lake: Mapping[str, pl.LazyFrame]) -> Tables:
         return Tables.of(lake, self.rule, self.nights[-1])
