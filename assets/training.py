@@ -13,7 +13,6 @@ import dagster as dg
 import polars as pl
 
 from assets.features import TABLES
-from assets.figures import training_figures
 from assets.lake import Lake
 from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
@@ -148,6 +147,8 @@ def record_of(
     )
     figures, segments = {}, {}
     if "committee" in outcome.probabilities:
+        from assets.figures import training_figures
+
         explained = outcome.judged.serving("committee").contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
         segments = by_slice(outcome.jury, outcome.probabilities["committee"], question.evaluation, churn.horizon_days)

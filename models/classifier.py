@@ -1,16 +1,16 @@
 """The gradient boosting behind the churn probability: many small trees, each correcting the ones before it."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 from numpy.typing import NDArray
 
-_BATCH_ROWS = 131_072
+if TYPE_CHECKING:
+    import xgboost as xgb
+
 _RISING = r"recency_days|overdue_days"
 _FALLING = r"purchase_days|orders_per_30d|orders_\d+d|return_share|similar_return_share|return_chance"
 
@@ -74,7 +74,7 @@ def train(
     *,
     rounds: int | None = None,
     later: pl.DataFrame | None = None,
-) -> xgb.Booster:
+) -> "xgb.Booster":
     """Grows the trees.
 
     Args:
@@ -85,6 +85,8 @@ def train(
         later: examples of a later night; growing stops when it does not improve any more, and the booster is cut back
             to its best number of trees.
     """
+    import xgboost as xgb
+
     parameters: dict[str, Any] = {
         "objective": "binary:logistic",
         "eval_metric": "logloss",
@@ -110,49 +112,32 @@ def train(
     return xgb.train(parameters, learn, rounds or recipe.rounds, evals=watch, callbacks=[stop], verbose_eval=False)
 
 
-def log_odds(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
+def log_odds(booster: "xgb.Booster", frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
     """Log-odds of churn, one per row."""
     return np.asarray(booster.predict(_matrix(frame, features), output_margin=True), np.float64)
 
 
-def contributions(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
+def contributions(booster: "xgb.Booster", frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
     """Exact Shapley values of the trees: log-odds towards churn; shape (rows, features)."""
     return np.asarray(booster.predict(_matrix(frame, features), pred_contribs=True), np.float64)[:, :-1]
 
 
-def _matrix(frame: pl.DataFrame, features: tuple[str, ...]) -> xgb.DMatrix:
+def _matrix(frame: pl.DataFrame, features: tuple[str, ...]) -> "xgb.DMatrix":
+    import xgboost as xgb
+
     # XGBoost compares names only on this path; predicting in place on reordered columns would be silently wrong.
-    return xgb.DMatrix(_numbers(frame, features))
-
-
-def _numbers(frame: pl.DataFrame, features: tuple[str, ...]) -> pl.DataFrame:
-    return frame.select(pl.col(*features).cast(pl.Float32))
+    return xgb.DMatrix(frame.select(pl.col(*features).cast(pl.Float32)))
 
 
 def _binned(
-    frame: pl.DataFrame, features: tuple[str, ...], recipe: ClassifierRecipe, like: xgb.DMatrix | None = None
-) -> xgb.QuantileDMatrix:
-    batches = _Batches(frame, features)
+    frame: pl.DataFrame, features: tuple[str, ...], recipe: ClassifierRecipe, like: "xgb.DMatrix | None" = None
+) -> "xgb.QuantileDMatrix":
+    import xgboost as xgb
+
+    from models.batches import Batches
+
+    batches = Batches(frame, features)
     return xgb.QuantileDMatrix(batches, max_bin=recipe.bins, ref=like, nthread=recipe.threads)
-
-
-class _Batches(xgb.DataIter):
-    """Examples some rows at a time: only their bins are held in memory, never a second table of numbers."""
-
-    def __init__(self, examples: pl.DataFrame, features: tuple[str, ...]) -> None:
-        self._examples, self._features, self._start = examples, features, 0
-        super().__init__()
-
-    def reset(self) -> None:
-        self._start = 0
-
-    def next(self, input_data: Callable[..., None]) -> bool:
-        part = self._examples.slice(self._start, _BATCH_ROWS)
-        self._start += part.height
-        if part.height:
-            label, weight = (part[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
-            input_data(data=_numbers(part, self._features), label=label, weight=weight)
-        return part.height > 0
 
 
 def direction(feature: str) -> int:

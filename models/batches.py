@@ -1,0 +1,29 @@
+"""Examples for the trees some rows at a time, so that no second table of numbers is held in memory."""
+
+from collections.abc import Callable
+
+import polars as pl
+import xgboost as xgb
+
+_ROWS = 131_072
+
+
+class Batches(xgb.DataIter):
+    """Examples some rows at a time: only their bins are held in memory, never a second table of numbers."""
+
+    def __init__(self, examples: pl.DataFrame, features: tuple[str, ...]) -> None:
+        self._examples, self._features, self._start = examples, features, 0
+        super().__init__()
+
+    def reset(self) -> None:
+        """Begin again with the first row."""
+        self._start = 0
+
+    def next(self, input_data: Callable[..., None]) -> bool:
+        """Hand over the next rows, with `churned` as label and `weight`; whether there were any."""
+        part = self._examples.slice(self._start, _ROWS)
+        self._start += part.height
+        if part.height:
+            label, weight = (part[name].cast(pl.Float32).to_numpy() for name in ("churned", "weight"))
+            input_data(data=part.select(pl.col(*self._features).cast(pl.Float32)), label=label, weight=weight)
+        return part.height > 0
