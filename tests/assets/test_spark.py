@@ -4,8 +4,10 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import dagster as dg
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from pydantic import TypeAdapter
 
-from assets.lake import SCHEMAS
+from assets.lake import SCHEMAS, Lake
+from assets.raw_judgement import judge_raw
 from assets.spark_examples import store_of
 from assets.spark_features import Features, Stored
+from assets.spark_job import ValidationJob
 from assets.stored_scorer import restore, save
 from models.catalogue import FAMILIES
 from models.census import KNOWN, Tables, described
@@ -31,6 +36,7 @@ from models.gate import GateRecipe
 from models.learning import TrainingRecipe
 from models.ranking import EvaluationRecipe
 from models.simulator import customers, transactions
+from models.transactions import RawTransaction, ValidationRules
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
 
@@ -203,3 +209,87 @@ def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_eng
     loaded = restore(save(there.serving, tmp_path / "scorer"))
     assert_frame_equal(loaded.predict(there.jury), there.serving.predict(there.jury), check_exact=True)
     assert all(file.name.startswith("examples ") for file in scratch.iterdir())
+
+
+EVENING = datetime(JUDGING.year, JUDGING.month, JUDGING.day, 20, tzinfo=UTC)
+MAPPED = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "unit_price", "amount", "currency")
+
+
+# In a process that has not judged before.
+JUDGE = """
+import sys
+from pydantic import TypeAdapter
+from assets.spark_job import ValidationJob
+for job in TypeAdapter(list[ValidationJob]).validate_json(sys.stdin.read()):
+    job.run()
+"""
+
+
+def delivered(count: int, broken: int = 0, amount: float = 20.0) -> pl.DataFrame:
+    """Lines of a night, of which the first ones break every rule in turn; the others are of customers C0 to C49."""
+    row = pl.int_range(1, count + 1, dtype=pl.Int64)
+
+    def bad(every: int) -> pl.Expr:
+        return (row <= broken) & (row % every == 0)
+
+    lines = pl.select(
+        source_row=pl.when(bad(13)).then(1).otherwise(row),
+        customer_id=pl.when(bad(3))
+        .then(None)
+        .when(bad(1))
+        .then(pl.format("N{}", row))
+        .otherwise(pl.format("C{}", row % 50)),
+        timestamp=pl.when(~bad(5)).then(pl.lit(EVENING)),
+        day=pl.when(bad(7)).then(date(1900, 1, 1)).when(bad(11)).then(date(2031, 1, 1)).when(~bad(5)).then(JUDGING),
+        transaction_id=pl.format("T{}", row),
+        product=pl.when(~bad(1)).then(pl.lit("tea")),
+        quantity=pl.when(bad(4)).then(float("nan")).when(bad(2)).then(float("-inf")).otherwise(1.0),
+        amount=pl.when(bad(4)).then(float("inf")).when(~bad(2)).then(amount),
+        currency=pl.when(bad(1)).then(pl.lit("USD")).otherwise(pl.lit("EUR")),
+        source_file=pl.lit("sales.csv"),
+        occurrence=1 + bad(2).cast(pl.Int64),
+    )
+    empty = RawTransaction.create_empty()
+    return pl.concat([empty, lines], how="diagonal_relaxed").cast(empty.schema)
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Lakes whose newest night is good, breaks rules of lines and of the whole, or is empty."""
+    lakes = []
+    for name, raw, last in (
+        ("good", delivered(400), 1),
+        ("broken", delivered(4000, 3900, amount=0.2), 60),
+        ("empty", delivered(0), 1),
+    ):
+        lake = Lake(root=str(tmp_path_factory.mktemp(name)))
+        for night in (JUDGING - timedelta(days=last + 1), JUDGING - timedelta(days=last)):
+            past = delivered(400).with_columns(day=pl.lit(night))
+            known = past.with_columns(is_return=pl.lit(value=False))
+            lake.write("raw_transactions", night, past)
+            lake.write("transactions", night, known)
+            lake.write("customer_days", night, customer_days(known.lazy()))
+        lake.write("raw_transactions", JUDGING, raw)
+        lakes.append(lake)
+    return lakes
+
+
+def test_great_expectations_judges_lines_on_spark_as_in_this_process(spark_engine, judged, tmp_path):
+    rules = ValidationRules(history_nights=2)
+    jobs = []
+    for lake in judged:
+        (folder := tmp_path / Path(lake.root).name).mkdir()
+        jobs.append(ValidationJob(spark_engine, Path(lake.root), JUDGING, rules, MAPPED, folder / "docs", folder))
+    given = TypeAdapter(list[ValidationJob]).dump_json(jobs)
+    command = [sys.executable, "-W", "error", "-c", JUDGE]
+    subprocess.run(command, input=given, check=True, cwd=Path(__file__).parents[2])
+    there = [job.found() for job in jobs]
+    here = [judge_raw(lake, JUDGING, rules, MAPPED, docs_root=tmp_path / "here") for lake in judged]
+    assert there == here
+    good, broken, empty = ([finding.name for finding in findings if not finding.passed] for findings in there)
+    assert good == []
+    assert {"rejected_share", "lines_unique", "lines_repeated", "volume_usual", "amount_usual"} <= {*broken}
+    assert empty == ["rows_present", "volume_usual"]
+    pages = "".join(page.read_text(encoding="utf-8") for page in tmp_path.rglob("20*.html"))
+    assert "sales.csv" not in pages
+    assert "N17" not in pages
