@@ -11,7 +11,7 @@ import xgboost as xgb
 
 from models import classifier
 from models.classifier import ClassifierRecipe
-from models.example_store import ExamplesOf
+from models.example_store import KEY, OfNights
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class DiskExamples:
 
     folder: Path
 
-    def hold(self, examples_of: ExamplesOf, nights: Sequence[date]) -> pl.LazyFrame:
+    def hold(self, features_of: OfNights, outcomes_of: OfNights, nights: Sequence[date]) -> pl.LazyFrame:
         """Store the examples of nights, one night after another."""
         files = [self.folder / f"examples {night}.parquet" for night in nights]
         for night, file in zip(nights, files, strict=True):
-            examples_of([night]).sort("customer_id").sink_parquet(file, maintain_order=True)
+            examples = features_of([night]).join(outcomes_of([night]), on=KEY)
+            examples.sort("customer_id").sink_parquet(file, maintain_order=True)
         return pl.scan_parquet(files, hive_partitioning=False)
 
     def grow(

@@ -58,13 +58,20 @@ def customer_features(
     """One row per active customer of the night, or per one whose contract is about to end, who may be profiled."""
     night = as_night(context.partition_key)
     if engine.kind == "spark":
-        files = {table: [lake.file(table, each) for each in lake.nights(table) if each <= night] for table in KNOWN}
-        asked = Features((night,), churn, feature_recipe, consent_rule)
-        found = on_spark(FeatureJob(engine, files, asked, Path(mkdtemp(dir=scratch), "features")), context)
-        return dg.Output(pl.scan_parquet(found))
+        asked = Features((night,), churn, feature_recipe, consent_rule, heard=night)
+        return dg.Output(pl.scan_parquet(features_on_spark(context, asked, engine, lake, scratch)))
     known = (customer_days, customer_items, customer_facts, transactions, customer_consents)
     tables = Tables.of(dict(zip(KNOWN, known, strict=True)), consent_rule, night)
     if engine.buckets > 1:
         parts = features_in_buckets(tables, [night], churn, feature_recipe, folder=scratch, count=engine.buckets)
         return dg.Output(parts)
     return dg.Output(described(tables, [night], churn, feature_recipe))
+
+
+def features_on_spark(
+    context: dg.AssetExecutionContext, asked: Features, engine: Engine, lake: Lake, scratch: Path
+) -> list[Path]:
+    """Files of features that Spark computes from what the lake holds up to the night."""
+    night = as_night(context.partition_key)
+    files = {table: [lake.file(table, each) for each in lake.nights(table) if each <= night] for table in KNOWN}
+    return on_spark(FeatureJob(engine, files, asked, Path(mkdtemp(dir=scratch), "features")), context)

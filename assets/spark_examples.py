@@ -2,9 +2,11 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +17,7 @@ from assets.engine import Engine
 from assets.example_store import DiskExamples
 from assets.spark_session import spark_session
 from models.classifier import ClassifierRecipe, parameters
+from models.example_store import OfNights
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -28,10 +31,24 @@ class SparkExamples(DiskExamples):
     """Files in a folder that every executor sees under the same path.
 
     Attributes:
-        session: Of the cluster.
+        engine: The cluster.
+        described: Lets it compute the features of nights; returns the files.
+        open: What is closed when the training is over.
     """
 
-    session: "SparkSession"
+    engine: Engine
+    described: Callable[[Sequence[date]], list[Path]]
+    open: ExitStack
+
+    @cached_property
+    def _session(self) -> "SparkSession":
+        # Only now: features are computed in a session of another process, which a small cluster has no room beside.
+        return self.open.enter_context(spark_session(self.engine))
+
+    def hold(self, features_of: OfNights, outcomes_of: OfNights, nights: Sequence[date]) -> pl.LazyFrame:
+        """Let Spark compute the features, and store them with the outcomes, one night after another."""
+        known = pl.scan_parquet(self.described(nights), hive_partitioning=False)
+        return super().hold(lambda some: known.filter(pl.col("night").is_in(some)), outcomes_of, nights)
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
@@ -57,8 +74,8 @@ class SparkExamples(DiskExamples):
     def _trained(self, file: str, columns: list[str], given: dict[str, Any], rounds: int) -> xgb.Booster:
         from xgboost.spark import SparkXGBClassifier
 
-        rows = self.session.read.parquet(file)
-        workers = max(1, min(self.session.sparkContext.defaultParallelism, rows.count() // _LEAST))
+        rows = self._session.read.parquet(file)
+        workers = max(1, min(self._session.sparkContext.defaultParallelism, rows.count() // _LEAST))
         # By customer and in order, so that the same examples are in the same task at every attempt.
         parts = rows.repartition(workers, "customer_id").sortWithinPartitions("night", "customer_id")
         # Spark knows by itself what is asked, and how many threads a task has.
@@ -81,18 +98,24 @@ class SparkExamples(DiskExamples):
 
 
 @contextmanager
-def store_of(memory: Literal["auto", "ram", "disk"], engine: Engine, folder: Path) -> Iterator[DiskExamples | None]:
+def store_of(
+    memory: Literal["auto", "ram", "disk"],
+    engine: Engine,
+    folder: Path,
+    described: Callable[[Sequence[date]], list[Path]],
+) -> Iterator[DiskExamples | None]:
     """Where the examples of a training are by the settings; None is the memory of this process.
 
     Args:
         memory: `models.learning.TrainingRecipe.memory`.
         engine: Where features are computed.
         folder: Where files are put until the run ends.
+        described: As for `SparkExamples`.
     """
     if memory == "disk":
         yield DiskExamples(folder)
     elif memory == "auto" and engine.kind == "spark" and not engine.master.startswith("sc://"):
-        with spark_session(engine) as session:
-            yield SparkExamples(folder, session)
+        with ExitStack() as stack:
+            yield SparkExamples(folder, engine, described, stack)
     else:
         yield None

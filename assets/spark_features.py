@@ -40,16 +40,18 @@ class Features:
     """What is asked of the tables of the lake; executors get all of it.
 
     Attributes:
-        nights: As-of days, rising; consent is heard up to the last.
+        nights: As-of days, rising.
         churn: The definition.
         recipe: Which features.
         rule: Who may be profiled.
+        heard: The night up to which consent is heard; the last of them if absent.
     """
 
     nights: tuple[date, ...]
     churn: ChurnDefinition
     recipe: FeatureRecipe
     rule: ConsentRule
+    heard: date | None = None
 
     def compute(self, spark: "SparkSession", lake: Mapping[str, Stored], target: Path, parts: int) -> None:
         """Write the features as Parquet files, each sorted by night and customer; in the order of names all are.
@@ -116,7 +118,7 @@ class Features:
             yield self._of(tables)
 
     def _of(self, lake: Mapping[str, pl.LazyFrame]) -> Tables:
-        return Tables.of(lake, self.rule, self.nights[-1])
+        return Tables.of(lake, self.rule, self.heard or self.nights[-1])
 
 
 def batches_of(frame: pl.DataFrame) -> list["pa.RecordBatch"]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import date, timedelta
 from io import BytesIO
@@ -14,11 +14,12 @@ import dagster as dg
 import polars as pl
 
 from assets.engine import Engine
-from assets.features import TABLES
+from assets.features import TABLES, features_on_spark
 from assets.lake import Lake
 from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.spark_examples import store_of
+from assets.spark_features import Features
 from assets.tracking import Tracking, Version
 from assets.wording import definition_of
 from models.challenge import Challenge, Question, challenge, is_due
@@ -73,15 +74,15 @@ def churn_model(
     customer_facts: pl.LazyFrame,
     customer_consents: pl.LazyFrame,
     transactions: pl.LazyFrame,
-) -> pl.DataFrame:
+) -> dg.Output[pl.DataFrame]:
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
     night, auto = as_night(context.partition_key), config.due == "auto"
     if auto and night in lake.nights("churn_model"):
-        return lake.scan("churn_model", [night]).collect()
+        return dg.Output(lake.scan("churn_model", [night]).collect())
     serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
         if not _stale(serving, tracking, night, drift_limits):
-            return pinned(night, serving, "No challenger was due.")
+            return dg.Output(pinned(night, serving, "No challenger was due."))
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
@@ -90,7 +91,12 @@ def churn_model(
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
     delivered = _treated(lake, night, question, experiment)
-    with store_of(question.training.memory, engine, scratch) as store:
+
+    def on_spark(nights: Sequence[date]) -> list[Path]:
+        asked = Features(tuple(nights), question.churn, question.features, consent_rule, heard=night)
+        return features_on_spark(context, asked, engine, lake, scratch)
+
+    with store_of(question.training.memory, engine, scratch, on_spark) as store:
         outcome = challenge(
             days,
             night,
@@ -110,7 +116,7 @@ def churn_model(
     tracking.record_training(replace(record, settings=settings_text, worth=value, tables=tables))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
-    return pinned(night, champion, outcome.verdict.sentence)
+    return dg.Output(pinned(night, champion, outcome.verdict.sentence))
 
 
 def _treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:

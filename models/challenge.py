@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -12,10 +13,10 @@ from models.baselines import HISTORY
 from models.contamination import EVER, copies_of, untreated
 from models.definition import ChurnDefinition
 from models.evaluation import compare, evaluate
-from models.example_store import ExampleStore, examples_by, held, part_of
+from models.example_store import ExampleStore, features_by, held, part_of
 from models.features import FeatureRecipe
 from models.gate import GateRecipe, Verdict, gate
-from models.labels import contracts
+from models.labels import contracts, happened
 from models.learning import TrainingRecipe, fit, training_nights, tuned
 from models.population import histories
 from models.ranking import EvaluationRecipe, Vector
@@ -128,7 +129,8 @@ def challenge(
     nights = sorted({newest, *wanted[newest], *wanted[night]})
     sold = None if churn.grace is None else Terms.of(contracts(terms), churn.grace)
     examples = held(
-        examples_by(churn, question.features, days=days, items=items, facts=facts, terms=terms),
+        features_by(churn, question.features, days=days, items=items, facts=facts, terms=terms),
+        partial(happened, days, churn=churn, terms=terms),
         nights,
         store=store,
         delivered=delivered,

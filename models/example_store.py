@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Protocol
 
 import polars as pl
@@ -11,17 +12,20 @@ from models.classifier import ClassifierRecipe
 from models.contamination import untreated
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe, features
-from models.labels import happened
 
-ExamplesOf = Callable[[Sequence[date]], pl.LazyFrame]
-"""Computes the examples of nights: night, customer_id, the features, churned."""
+OfNights = Callable[[Sequence[date]], pl.LazyFrame]
+"""Computes one row for each night and customer."""
+KEY = ["night", "customer_id"]
 
 
 class ExampleStore(Protocol):
     """Holds examples, and grows the trees that score from all of them."""
 
-    def hold(self, examples_of: ExamplesOf, nights: Sequence[date]) -> pl.LazyFrame:
-        """The examples of nights, oldest first, computed once; sorted by night and customer, read when asked for."""
+    def hold(self, features_of: OfNights, outcomes_of: OfNights, nights: Sequence[date]) -> pl.LazyFrame:
+        """The examples of nights, oldest first, computed once; sorted by night and customer, read when asked for.
+
+        Whoever computes features elsewhere need not ask `features_of`.
+        """
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
@@ -35,10 +39,10 @@ def part_of(examples: pl.LazyFrame, most: int) -> pl.LazyFrame:
     if part > 1:
         chosen = examples.select(pl.col("customer_id").unique().sort().gather_every(part, part - 1))
         examples = examples.join(chosen, on="customer_id", how="semi")
-    return examples.sort("night", "customer_id")
+    return examples.sort(KEY)
 
 
-def examples_by(
+def features_by(
     churn: ChurnDefinition,
     recipe: FeatureRecipe,
     *,
@@ -46,28 +50,24 @@ def examples_by(
     items: pl.LazyFrame | None,
     facts: pl.LazyFrame | None,
     terms: pl.LazyFrame | None,
-) -> ExamplesOf:
-    """What computes examples: the features of the customers whom the definition asks about, and what became of them."""
-
-    def examples_of(nights: Sequence[date]) -> pl.LazyFrame:
-        known = features(
-            days,
-            nights,
-            active_days=churn.active_days,
-            recipe=recipe,
-            horizon_days=churn.horizon_days,
-            items=items,
-            facts=facts,
-            terms=terms,
-            grace_days=churn.grace,
-        )
-        return known.join(happened(days, nights, churn, terms), on=["night", "customer_id"])
-
-    return examples_of
+) -> OfNights:
+    """What computes the features of the customers whom the definition asks about."""
+    return partial(
+        features,
+        days,
+        active_days=churn.active_days,
+        recipe=recipe,
+        horizon_days=churn.horizon_days,
+        items=items,
+        facts=facts,
+        terms=terms,
+        grace_days=churn.grace,
+    )
 
 
 def held(
-    examples_of: ExamplesOf,
+    features_of: OfNights,
+    outcomes_of: OfNights,
     nights: Sequence[date],
     *,
     store: ExampleStore | None,
@@ -77,14 +77,15 @@ def held(
     """The examples of nights, as if nobody had been contacted, in the store or in memory.
 
     Args:
-        examples_of: Computes them.
+        features_of: What is known.
+        outcomes_of: What became of it.
         nights: As-of nights, oldest first.
         store: Where they are held; in memory without it.
         delivered: ``at_risk_segments`` of earlier nights, to leave out the treated; nobody is left out without it.
         horizon_days: Length of the outcome window.
     """
     if store is not None:
-        examples = store.hold(examples_of, nights)
+        examples = store.hold(features_of, outcomes_of, nights)
         return examples if delivered is None else untreated(examples, delivered, horizon_days=horizon_days)
-    examples = examples_of(nights).sort("night", "customer_id").collect().lazy()
+    examples = features_of(nights).join(outcomes_of(nights), on=KEY).sort(KEY).collect().lazy()
     return examples if delivered is None else untreated(examples, delivered, horizon_days=horizon_days).collect().lazy()

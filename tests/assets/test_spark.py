@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from assets.lake import SCHEMAS, Lake
 from assets.raw_judgement import judge_raw
 from assets.spark_examples import store_of
 from assets.spark_features import Features, Stored
-from assets.spark_job import ValidationJob
+from assets.spark_job import FeatureJob, ValidationJob
 from assets.stored_scorer import restore, save
 from models.catalogue import FAMILIES
 from models.census import KNOWN, Tables, described
@@ -191,9 +191,19 @@ def bought():
 def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_engine, tmp_path, bought):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    with store_of("auto", spark_engine, scratch) as store:
+    lake = Lake(root=str(tmp_path / "lake"))
+    lake.write("customer_days", JUDGING, bought)
+    files = {name: [lake.file(name, JUDGING)] if name == "customer_days" else [] for name in KNOWN}
+
+    def described(nights: Sequence[date]) -> list[Path]:
+        asked = Features(tuple(nights), QUESTION.churn, QUESTION.features, ConsentRule(), heard=JUDGING)
+        FeatureJob(spark_engine, files, asked, tmp_path / "features").run()
+        return sorted((tmp_path / "features").glob("*.parquet"))
+
+    with store_of("auto", spark_engine, scratch, described) as store:
         there = challenge(bought, JUDGING, QUESTION, None, store=store)
     here = challenge(bought, JUDGING, QUESTION, None)
+    assert there.examples.collect().equals(here.examples.collect())
     assert (there.judged.weights, there.judged.linear) == (here.judged.weights, here.judged.linear)
     assert there.verdict.serves == here.verdict.serves
     assert there.metrics.keys() == here.metrics.keys()
@@ -219,7 +229,7 @@ MAPPED = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "
 JUDGE = """
 import sys
 from pydantic import TypeAdapter
-from assets.spark_job import ValidationJob
+from assets.spark_job import FeatureJob, ValidationJob
 for job in TypeAdapter(list[ValidationJob]).validate_json(sys.stdin.read()):
     job.run()
 """
