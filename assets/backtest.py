@@ -7,8 +7,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.backtest_report import BacktestReport, write_report
-from assets.backtest_run import record_backtest
 from assets.backtest_store import BacktestStore, evidence
 from assets.features import TABLES
 from assets.lake import Lake
@@ -53,6 +51,10 @@ def backtest_nights(
 
     One run over all nights and no partitions: what serves on a night hangs on all the nights before it.
     """
+    # They draw.
+    from assets.backtest_report import BacktestReport, write_report
+    from assets.backtest_run import record_backtest
+
     ran = lake.nights("customer_days")
     if not ran:
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars import selectors as cs
 
+from assets.imports import without
 from assets.postgresql import without_password
 from assets.stored_scorer import LOADER, copy_code, save
 from models.scorer import Scorer
@@ -110,7 +111,7 @@ class ExperimentStore:
 
     def log_model(self, run: str, name: str, scorer: Scorer, *, metadata: Mapping[str, str]) -> "LoggedModel":
         """Store a scorer as a model of the run that MLflow can load without this pipeline."""
-        with _quiet():
+        with _quiet(), without("pyspark"):
             import mlflow.pyfunc
         from mlflow.entities import LoggedModelOutput
         from mlflow.models import Model, ModelSignature
@@ -169,7 +170,8 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
-    from mlflow import MlflowClient
+    with without("pyspark"):
+        from mlflow import MlflowClient
 
     # Two processes that create the tables of a new store at once destroy it, so only one may be here.
     with _explained(uri), _alone(uri), _quiet():

@@ -28,11 +28,12 @@ def save(scorer: Scorer, folder: Path) -> Path:
 
 def restore(folder: Path) -> Scorer:
     """The scorer that was saved in a folder, or in a model of MLflow that is there."""
-    import xgboost as xgb
-
     (described,) = folder.rglob(SCORER)
-    trees = described.with_name(BOOSTER)
-    booster = xgb.Booster(model_file=trees) if trees.exists() else None
+    trees, booster = described.with_name(BOOSTER), None
+    if trees.exists():
+        import xgboost as xgb
+
+        booster = xgb.Booster(model_file=trees)
     return Scorer.restore(booster, json.loads(described.read_text(encoding="utf-8")))
 
 

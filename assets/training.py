@@ -15,7 +15,6 @@ import polars as pl
 
 from assets.engine import Engine
 from assets.features import TABLES
-from assets.figures import training_figures
 from assets.lake import Lake
 from assets.model_card import TrainingRecord
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
@@ -160,6 +159,8 @@ def record_of(
     )
     figures, segments = {}, {}
     if "committee" in outcome.probabilities:
+        from assets.figures import training_figures
+
         explained = outcome.judged.serving("committee").contributions(outcome.jury.head(_EXPLAINED))
         figures = training_figures(outcome.churned, outcome.probabilities, explained, recipe=question.evaluation)
         segments = by_slice(

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import polars as pl
 
 from assets.data_docs import write_page
+from assets.imports import without
 from models.expectations import Expectation, Severity
 
 
@@ -84,11 +85,9 @@ def validate(
 
 def _run(frame: pl.LazyFrame, expectations: Sequence[Expectation], table: str) -> Any:
     # Importing them takes seconds, which only a run that validates should pay. GX 1.24 reads a module of the
-    # standard library that Python has renamed, and PySpark where it is installed, which warns of pandas, of which
-    # nothing is used; nobody here can mend that.
-    with warnings.catch_warnings():
+    # standard library that Python has renamed; nobody here can mend that.
+    with without("pyspark"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "module 'sre_", DeprecationWarning)
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
         import great_expectations as gx
     from great_expectations.data_context.types import base
 

@@ -1,17 +1,17 @@
 """The gradient boosting behind the churn probability: many small trees, each correcting the ones before it."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 from numpy.typing import NDArray
 
-_BATCH_ROWS = 131_072
+if TYPE_CHECKING:
+    import xgboost as xgb
+
 _RISING = r"recency_days|overdue_days"
 _FALLING = r"purchase_days|orders_per_30d|orders_\d+d|return_share|similar_return_share|return_chance"
 
@@ -76,7 +76,7 @@ def train(
     rounds: int | None = None,
     later: pl.DataFrame | None = None,
     cache: Path | None = None,
-) -> xgb.Booster:
+) -> "xgb.Booster":
     """Grows the trees.
 
     Args:
@@ -89,6 +89,8 @@ def train(
         cache: an empty folder where XGBoost keeps the bins instead of in memory, and from which it removes them; the
             trees are the same.
     """
+    import xgboost as xgb
+
     learn = _binned(examples, features, recipe, cache=cache)
     if later is None:
         return xgb.train(parameters(recipe, features), learn, rounds or recipe.rounds)
@@ -125,17 +127,19 @@ def parameters(recipe: ClassifierRecipe, features: tuple[str, ...]) -> dict[str,
     return found
 
 
-def log_odds(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
+def log_odds(booster: "xgb.Booster", frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
     """Log-odds of churn, one per row."""
     return np.asarray(booster.predict(_matrix(frame, features), output_margin=True), np.float64)
 
 
-def contributions(booster: xgb.Booster, frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
+def contributions(booster: "xgb.Booster", frame: pl.DataFrame, features: tuple[str, ...]) -> NDArray[np.float64]:
     """Exact Shapley values of the trees: log-odds towards churn; shape (rows, features)."""
     return np.asarray(booster.predict(_matrix(frame, features), pred_contribs=True), np.float64)[:, :-1]
 
 
-def _matrix(frame: pl.DataFrame, features: tuple[str, ...]) -> xgb.DMatrix:
+def _matrix(frame: pl.DataFrame, features: tuple[str, ...]) -> "xgb.DMatrix":
+    import xgboost as xgb
+
     # XGBoost compares names only on this path; predicting in place on reordered columns would be silently wrong.
     return xgb.DMatrix(frame.select(pl.col(*features).cast(pl.Float32)))
 
@@ -145,34 +149,16 @@ def _binned(
     features: tuple[str, ...],
     recipe: ClassifierRecipe,
     *,
-    like: xgb.DMatrix | None = None,
+    like: "xgb.DMatrix | None" = None,
     cache: Path | None = None,
-) -> xgb.DMatrix:
-    batches = _Batches(frame, features, cache)
+) -> "xgb.DMatrix":
+    import xgboost as xgb
+
+    from models.batches import Batches
+
+    batches = Batches(frame, features, cache)
     kind = xgb.QuantileDMatrix if cache is None else xgb.ExtMemQuantileDMatrix
     return kind(batches, max_bin=recipe.bins, ref=like, nthread=recipe.threads)
-
-
-class _Batches(xgb.DataIter):
-    """Examples some rows at a time: only their bins are held in memory, never a second table of numbers."""
-
-    def __init__(
-        self, examples: pl.DataFrame | pl.LazyFrame, features: tuple[str, ...], cache: Path | None = None
-    ) -> None:
-        self._examples, self._features, self._start = examples.lazy(), features, 0
-        super().__init__(cache_prefix=None if cache is None else str(cache / "bins"), on_host=False)
-
-    def reset(self) -> None:
-        self._start = 0
-
-    def next(self, input_data: Callable[..., None]) -> bool:
-        numbers = pl.col(*self._features, "churned", "weight").cast(pl.Float32)
-        part = self._examples.select(numbers).slice(self._start, _BATCH_ROWS).collect()
-        self._start += part.height
-        if part.height:
-            label, weight = (part[name].to_numpy() for name in ("churned", "weight"))
-            input_data(data=part.select(self._features), label=label, weight=weight)
-        return part.height > 0
 
 
 def direction(feature: str) -> int:

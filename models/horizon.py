@@ -6,7 +6,6 @@ from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 
 from models.evaluation import evaluate
 from models.features import FeatureRecipe, features
@@ -181,6 +180,8 @@ def _next_purchase(rows: pl.DataFrame, bought: pl.DataFrame) -> pl.DataFrame:
 
 
 def _judge(examples: pl.DataFrame, night: date) -> dict[str, float] | None:
+    import xgboost as xgb
+
     learn, jury = examples.filter(pl.col("night") < night), examples.filter(pl.col("night") == night)
     if learn["churned"].n_unique() < 2 or jury["churned"].n_unique() < 2:
         return None

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 from scipy.special import expit
 
 from models import classifier
@@ -15,6 +14,9 @@ from models.baselines import BASELINES, RIVALS, RULES, Rule, restore_baselines
 from models.calibration import Calibration
 from models.logistic_rule import LogisticRule
 from models.rehearsal import steadied
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 MODELS = ("committee", *BASELINES)
 """Everything that may serve where churn is inactivity, in the order of the columns of `Scorer.predict`."""
@@ -40,7 +42,7 @@ class Scorer:
         nights: the ripe nights that it learned from, oldest first.
     """
 
-    booster: xgb.Booster | None
+    booster: "xgb.Booster | None"
     linear: LogisticRule | None
     weights: tuple[float, ...]
     calibration: Calibration
@@ -139,7 +141,7 @@ class Scorer:
         }
 
     @classmethod
-    def restore(cls, booster: xgb.Booster | None, described: dict[str, Any]) -> "Scorer":
+    def restore(cls, booster: "xgb.Booster | None", described: dict[str, Any]) -> "Scorer":
         """The scorer that `describe` described, around its booster."""
         return cls(
             booster,

@@ -7,11 +7,10 @@ brings; those who left would pull it down, and value at risk would count churn t
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import xgboost as xgb
 
 from models.challenge import Question
 from models.evaluation import mean_gain
@@ -19,6 +18,9 @@ from models.features import feature_names, features
 from models.labels import labels
 from models.ranking import Vector
 from models.value import daily_spend, own_rate
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 LEARNED, PREMIUM, OWN_RATE, MEAN = "learned", "premium", "own_rate", "mean"
 POWER = 1.5
@@ -41,7 +43,7 @@ class WorthModel:
         later: share of the spend that came after the horizon.
     """
 
-    booster: xgb.Booster
+    booster: "xgb.Booster"
     features: tuple[str, ...]
     unit: float
     window_days: int
@@ -57,6 +59,8 @@ class WorthModel:
         Raises:
             ValueError: a feature is missing.
         """
+        import xgboost as xgb
+
         if missing := [name for name in self.features if name not in frame.columns]:
             raise ValueError(
                 f"the frame lacks {', '.join(missing)}, which the model of value learned from; train again"
@@ -76,7 +80,7 @@ class WorthModel:
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def restore(cls, booster: xgb.Booster, described: dict[str, Any]) -> "WorthModel":
+    def restore(cls, booster: "xgb.Booster", described: dict[str, Any]) -> "WorthModel":
         """The model that `describe` described, around its trees."""
         return cls(booster, **described | {"features": tuple(described["features"])})
 
@@ -245,6 +249,8 @@ def _fit(kept: pl.DataFrame, names: tuple[str, ...], window: int, horizon: int, 
     whole = kept["whole"].to_numpy()
     if kept["customer_id"].n_unique() < LEAST or not whole.sum() > 0:
         return None
+    import xgboost as xgb
+
     unit, early = float(whole.mean()), float(kept["early"].fill_null(0).sum())
     parameters = {
         "objective": "reg:tweedie",

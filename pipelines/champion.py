@@ -7,7 +7,7 @@ from rich.table import Table
 
 from assets.lake import Lake
 from assets.tracking import Tracking
-from pipelines.progress import CONSOLE, complain
+from pipelines.console import CONSOLE, complain
 
 DONE, FAILED, USAGE = 0, 1, 2
 

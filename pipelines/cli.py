@@ -5,13 +5,15 @@ import sys
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.progress import CONSOLE, complain
-from pipelines.settings import CONFIG_VARIABLE, Settings, load_settings
+from pipelines.console import CONSOLE, complain
 from pipelines.settings_errors import SettingsError
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 FAILED, USAGE = 1, 2
@@ -35,12 +37,14 @@ def main() -> None:
         sys.exit(USAGE)
 
 
-def prepare(config: Path | None) -> Settings:
+def prepare(config: Path | None) -> "Settings":
     """Read the settings and point Dagster at them and at the project's instance.
 
     Raises:
         SettingsError: If the settings cannot be used.
     """
+    from pipelines.settings import CONFIG_VARIABLE, load_settings
+
     settings = load_settings(config)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
     os.environ.setdefault("DAGSTER_HOME", str(ROOT))
@@ -49,7 +53,7 @@ def prepare(config: Path | None) -> Settings:
     return settings
 
 
-def parse_night(text: str | None, settings: Settings) -> date:
+def parse_night(text: str | None, settings: "Settings") -> date:
     """The night that a person named; the last day that is over in the settings' zone if none was.
 
     Raises:
@@ -70,7 +74,7 @@ def parse_night(text: str | None, settings: Settings) -> date:
     return night
 
 
-def night_that_ran(text: str | None, settings: Settings) -> date:
+def night_that_ran(text: str | None, settings: "Settings") -> date:
     """The night that a person named, or the last day that is over, of which the lake has rows.
 
     Raises:
@@ -85,7 +89,7 @@ def night_that_ran(text: str | None, settings: Settings) -> date:
     return night
 
 
-def parse_span(text: str, settings: Settings) -> tuple[date, date]:
+def parse_span(text: str, settings: "Settings") -> tuple[date, date]:
     """The first and the last night of ``A..B``.
 
     Raises:
@@ -104,6 +108,7 @@ def parse_span(text: str, settings: Settings) -> tuple[date, date]:
 def example(config: Config = None) -> None:
     """Bring the example's transactions: CDNOW, 69,659 purchases of 23,570 customers."""
     from pipelines.example import ExampleError, bring_cdnow
+    from pipelines.settings import load_settings
 
     settings = load_settings(config)
     try:

@@ -19,9 +19,9 @@ from models.features import FeatureRecipe
 from models.judgement import Judgement
 from models.mapping import ColumnMapping
 from models.plausibility import fill, usable
+from pipelines.console import CONSOLE, complain
 from pipelines.known import NothingKnownError, contracts, known_lake, purchases
 from pipelines.places import Place, places
-from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
 
 ENOUGH, NOT_ENOUGH = 0, 1

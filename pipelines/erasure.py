@@ -14,7 +14,7 @@ from assets.files import FileSource
 from assets.input_source import InputTable, frames
 from assets.turn import LakeBusyError, Turn
 from models.mapping import DeliveryError, canonical
-from pipelines.progress import CONSOLE, complain
+from pipelines.console import CONSOLE, complain
 from pipelines.settings import Settings
 from pipelines.stores import crm_of, lake_of
 

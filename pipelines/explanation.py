@@ -14,7 +14,7 @@ from models.customer_days import UNIT
 from models.definition import ChurnDefinition
 from models.facts import told
 from models.reasons import TOP
-from pipelines.progress import CONSOLE, complain
+from pipelines.console import CONSOLE, complain
 from pipelines.settings import Settings
 
 DONE, FAILED = 0, 1

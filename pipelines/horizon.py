@@ -8,8 +8,8 @@ from rich.table import Table
 from models.definition import ChurnDefinition
 from models.horizon import candidates, recommend
 from models.terms import Terms
+from pipelines.console import CONSOLE, complain
 from pipelines.known import NothingKnownError, contracts, known_lake, purchases
-from pipelines.progress import CONSOLE, complain
 from pipelines.settings import Settings
 
 DONE, FAILED = 0, 1

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from models.mapping import ColumnMapping, DeliveryError
-from pipelines.progress import CONSOLE, complain
+from pipelines.console import CONSOLE, complain
 from pipelines.settings_file import (
     FILL_IN,
     MOST_REJECTED,

@@ -10,7 +10,7 @@ import polars as pl
 from assets.lake import Lake
 from models.consent import ConsentRule, profiled
 from models.terms import customer_terms
-from pipelines.progress import sentence_of
+from pipelines.console import sentence_of
 from pipelines.settings import Settings
 from pipelines.stores import lake_of
 

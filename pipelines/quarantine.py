@@ -12,7 +12,7 @@ from rich.text import Text
 
 from models.mapping import ColumnMapping
 from models.transactions import split
-from pipelines.progress import CONSOLE
+from pipelines.console import CONSOLE
 from pipelines.settings import Settings
 from pipelines.stores import lake_of
 

@@ -12,11 +12,11 @@ import polars as pl
 from assets.turn import LakeBusyError
 from assets.validation import ACCEPT_TAG
 from pipelines.alerts import TOLD_TAG, tell
+from pipelines.console import CONSOLE, complain, sentence_of
 from pipelines.definitions import definitions
 from pipelines.failures import Failure, failure_of
 from pipelines.jobs import TRAIN_NOW
 from pipelines.preflight import refuse_unreachable
-from pipelines.progress import CONSOLE, complain, sentence_of
 from pipelines.schedules import ran
 from pipelines.settings import Settings
 from pipelines.stores import lake_of

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from pipelines.progress import CONSOLE, complain
+from pipelines.console import CONSOLE, complain
 from pipelines.settings import Settings
 from pipelines.stores import tracking_of
 

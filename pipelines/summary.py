@@ -4,7 +4,7 @@ from datetime import date
 
 from rich.markdown import Markdown
 
-from pipelines.progress import CONSOLE
+from pipelines.console import CONSOLE
 from pipelines.settings import Settings
 
 
