@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-import xgboost as xgb
 
 from assets.engine import Engine
 from assets.example_store import DiskExamples
@@ -17,6 +16,7 @@ from assets.spark_session import spark_session
 from models.classifier import ClassifierRecipe, parameters
 
 if TYPE_CHECKING:
+    import xgboost as xgb
     from pyspark.sql import SparkSession
 
 _LEAST = 1000
@@ -35,7 +35,7 @@ class SparkExamples(DiskExamples):
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
-    ) -> xgb.Booster:
+    ) -> "xgb.Booster":
         """Let Spark grow the trees, in as many tasks as run at once.
 
         A tree is that of all examples, for the tasks add up what they count; but each draws its own sample of its rows,
@@ -54,7 +54,7 @@ class SparkExamples(DiskExamples):
         booster.feature_names = list(features)
         return booster
 
-    def _trained(self, file: str, columns: list[str], given: dict[str, Any], rounds: int) -> xgb.Booster:
+    def _trained(self, file: str, columns: list[str], given: dict[str, Any], rounds: int) -> "xgb.Booster":
         from xgboost.spark import SparkXGBClassifier
 
         rows = self.session.read.parquet(file)

@@ -2,16 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
-import xgboost as xgb
 
 from models.classifier import ClassifierRecipe
 from models.contamination import untreated
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe, features
 from models.labels import happened
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 ExamplesOf = Callable[[Sequence[date]], pl.LazyFrame]
 """Computes the examples of nights: night, customer_id, the features, churned."""
@@ -25,7 +27,7 @@ class ExampleStore(Protocol):
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
-    ) -> xgb.Booster:
+    ) -> "xgb.Booster":
         """Trees as by `models.classifier.train`, from examples that `hold` gave, with `weight`."""
 
 
