@@ -1,21 +1,30 @@
 """What runs on Spark, and the same in this process: all of it here, because one Java serves the tests of a file."""
 
 import hashlib
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
-import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
+from assets.lake import SCHEMAS
 from assets.spark_examples import store_of
+from assets.spark_features import Features, Stored
 from assets.stored_scorer import restore, save
+from models.catalogue import FAMILIES
+from models.census import KNOWN, Tables, described
 from models.challenge import Question, challenge
 from models.classifier import ClassifierRecipe
+from models.consent import ConsentRule
+from models.customer_days import customer_days
+from models.customer_items import customer_items
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe
 from models.gate import GateRecipe
@@ -93,17 +102,57 @@ def test_a_night_in_buckets_is_the_night_as_a_whole_byte_for_byte(scored, whole)
     assert scored("parted", "buckets = 3").digests(SCORED) == whole
 
 
-def test_a_session_keeps_moments_as_they_are_and_finds_our_code_on_its_executors(spark):
-    moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+def test_a_night_on_spark_is_the_night_as_a_whole_byte_for_byte(scored, whole, spark_engine):
+    options = ", ".join(f'"{name}" = "{value}"' for name, value in spark_engine.options.items())
+    engine = f'kind = "spark"\nbuckets = 3\nmaster = "{spark_engine.master}"\noptions = {{ {options} }}'
+    assert scored("spark", engine).digests(SCORED) == whole
 
-    def told(batches):
-        from models.customer_days import UNIT
 
-        for batch in batches:
-            yield pa.RecordBatch.from_arrays([*batch.columns, pa.array([UNIT] * batch.num_rows)], names=["at", "unit"])
+@pytest.fixture(scope="module")
+def guests(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stored]:
+    """The lake of a shop in which one account is that of all guests: a million lines, 2,000 products."""
+    line = pl.col("line")
+    lines = pl.LazyFrame({"line": pl.int_range(1_000_400, eager=True)}).select(
+        customer_id=pl.when(line < 400).then(pl.format("customer {}", line % 50)).otherwise(pl.lit("guest")),
+        timestamp=pl.lit(datetime(2024, 4, 1, tzinfo=UTC)) + pl.duration(seconds=line * 7919 % 17_000_000),
+        transaction_id=pl.lit(None, pl.String),
+        is_return=pl.lit(value=False),
+        quantity=1.0,
+        amount=pl.lit(2.0) + line % 7,
+        discount=pl.lit(None, pl.Float64),
+        product=pl.format("P{}", line * 31 % 2000),
+        category=pl.lit(None, pl.String),
+        channel=pl.lit(None, pl.String),
+    )
+    lines = lines.with_columns(day=pl.col("timestamp").dt.date())
+    lake, folder = {"customer_days": customer_days(lines), "customer_items": customer_items(lines)}, tmp_path_factory
+    stored = {name: Stored(SCHEMAS[name].create_empty().schema, []) for name in KNOWN}
+    for name, table in lake.items():
+        table.sink_parquet(file := folder.mktemp(name) / "data.parquet")
+        stored[name] = Stored(table.collect_schema(), [file])
+    return stored
 
-    lines = spark.createDataFrame(pa.table({"at": [moment]})).mapInArrow(told, "at timestamp, unit long")
-    assert lines.toArrow().to_pylist() == [{"at": moment, "unit": 10_000}]
+
+def test_a_guest_with_a_million_lines_and_a_worker_that_is_killed_change_nothing(spark, guests, tmp_path):
+    driver, killed = os.getpid(), tmp_path / "killed"
+
+    class Fatal(ConsentRule):
+        def __getattribute__(self, name: str) -> Any:
+            if name == "recorded" and os.getpid() != driver and not killed.exists():
+                killed.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__getattribute__(name)
+
+    churn, recipe, nights = ChurnDefinition(horizon_days=20), FeatureRecipe(families=tuple(FAMILIES)), (SCORED,)
+    target = tmp_path / "features"
+    Features(nights, churn, recipe, Fatal(recorded=False)).compute(spark, guests, target, 3)
+    assert killed.exists()
+    lake = {
+        name: pl.scan_parquet(each.files) if each.files else pl.LazyFrame(schema=each.schema)
+        for name, each in guests.items()
+    }
+    here = described(Tables.of(lake, ConsentRule(recorded=False), SCORED), nights, churn, recipe)
+    assert_frame_equal(pl.read_parquet(sorted(target.glob("*.parquet"))), here.collect(), check_exact=True)
 
 
 JUDGING = date(2025, 3, 1)
