@@ -1,13 +1,17 @@
 """What is known of each active customer as of the night."""
 
 from pathlib import Path
+from tempfile import mkdtemp
 
 import dagster as dg
 import polars as pl
 
 from assets.buckets import features_in_buckets
 from assets.engine import Engine
+from assets.lake import Lake
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from assets.spark_features import Features
+from assets.spark_job import FeatureJob, on_spark
 from models.census import KNOWN, Tables, described
 from models.consent import ConsentRule
 from models.customer_days import customer_days as sums_per_day
@@ -43,19 +47,24 @@ def customer_features(
     feature_recipe: dg.ResourceParam[FeatureRecipe],
     consent_rule: dg.ResourceParam[ConsentRule],
     engine: dg.ResourceParam[Engine],
+    lake: dg.ResourceParam[Lake],
     scratch: dg.ResourceParam[Path],
     customer_days: pl.LazyFrame,
     customer_items: pl.LazyFrame,
     customer_facts: pl.LazyFrame,
     customer_consents: pl.LazyFrame,
     transactions: pl.LazyFrame,
-) -> pl.LazyFrame:
+) -> dg.Output[pl.LazyFrame]:
     """One row per active customer of the night, or per one whose contract is about to end, who may be profiled."""
     night = as_night(context.partition_key)
-    lake = dict(
-        zip(KNOWN, (customer_days, customer_items, customer_facts, transactions, customer_consents), strict=True)
-    )
-    tables = Tables.of(lake, consent_rule, night)
+    if engine.kind == "spark":
+        files = {table: [lake.file(table, each) for each in lake.nights(table) if each <= night] for table in KNOWN}
+        asked = Features((night,), churn, feature_recipe, consent_rule)
+        found = on_spark(FeatureJob(engine, files, asked, Path(mkdtemp(dir=scratch), "features")), context)
+        return dg.Output(pl.scan_parquet(found))
+    known = (customer_days, customer_items, customer_facts, transactions, customer_consents)
+    tables = Tables.of(dict(zip(KNOWN, known, strict=True)), consent_rule, night)
     if engine.buckets > 1:
-        return features_in_buckets(tables, [night], churn, feature_recipe, folder=scratch, count=engine.buckets)
-    return described(tables, [night], churn, feature_recipe)
+        parts = features_in_buckets(tables, [night], churn, feature_recipe, folder=scratch, count=engine.buckets)
+        return dg.Output(parts)
+    return dg.Output(described(tables, [night], churn, feature_recipe))

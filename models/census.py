@@ -108,12 +108,16 @@ def in_buckets(
     return [described(tables, nights, churn, recipe, census) for tables in buckets]
 
 
+def earliest(nights: Sequence[date], churn: ChurnDefinition, recipe: FeatureRecipe) -> date:
+    """The day up to which no feature of these nights looks at `customer_days`."""
+    return min(nights) - timedelta(days=max(recipe.lookback_days, churn.active_days + max(churn.horizon_days, YEAR)))
+
+
 def count(tables: Tables, nights: Sequence[date], churn: ChurnDefinition, recipe: FeatureRecipe) -> Census:
     """The census of some customers, each of them whole, for the features of some nights."""
     nights, horizon = sorted(set(nights)), churn.horizon_days
     reach = Reach(churn.active_days, recipe.lookback_days, horizon)
-    until = nights[-1]
-    after = nights[0] - timedelta(days=max(recipe.lookback_days, churn.active_days + max(horizon, YEAR)))
+    after, until = earliest(nights, churn, recipe), nights[-1]
     days = tables.days.filter(pl.col("day") > after, pl.col("day") <= until)
     traits = carried(tables.items.filter(pl.col("day") <= until))
     inputs = told(tables.facts.filter(pl.col("day") <= until))

@@ -93,6 +93,12 @@ def test_a_night_in_buckets_is_the_night_as_a_whole_byte_for_byte(scored, whole)
     assert scored("parted", "buckets = 3").digests(SCORED) == whole
 
 
+def test_a_night_on_spark_is_the_night_as_a_whole_byte_for_byte(scored, whole, spark_engine):
+    options = ", ".join(f'"{name}" = "{value}"' for name, value in spark_engine.options.items())
+    engine = f'kind = "spark"\nbuckets = 3\nmaster = "{spark_engine.master}"\noptions = {{ {options} }}'
+    assert scored("spark", engine).digests(SCORED) == whole
+
+
 def test_a_session_keeps_moments_as_they_are_and_finds_our_code_on_its_executors(spark):
     moment = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
 
