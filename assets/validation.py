@@ -1,31 +1,34 @@
 """The gates: tables of a night are judged before anybody learns from them or reads them."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import polars as pl
 
 from assets.data_docs import page_of
+from assets.engine import Engine
 from assets.lake import Lake
 from assets.nights import as_night
+from assets.past_nights import past_of, seen_nights
+from assets.spark_features import Stored
+from assets.spark_session import spark_session
+from assets.spark_validation import gated_lines
 from assets.verdict import Finding, validate
-from models.arrivals import Past, profile, raw_checks, raw_gate
+from models.arrivals import raw_checks, raw_gate
 from models.definition import ChurnDefinition
 from models.expectations import Expectation, feature_expectations, segment_expectations
 from models.mapping import ColumnMapping
 from models.segments import AtRiskSegment
 from models.transactions import ValidationRules
 
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 ACCEPT_TAG = "churn/accept"
 """Tag of a run: names of checks, separated by commas, whose failure an operator accepts."""
-
-RECENT_NIGHTS = 60
-"""Nights whose volume and amounts a delivery is compared with."""
-
-KNOWN_DAYS = 365
-"""Days of deliveries whose customers count as seen before; more would make every night read all of history."""
 
 NOT_ASKED = "Not asked: there is too little history, or the source does not deliver the column."
 RAW_CHECKS = raw_checks()
@@ -88,7 +91,7 @@ def _judge(
     docs: DataDocs,
     *,
     table: str,
-    frame: pl.LazyFrame,
+    frame: "pl.LazyFrame | DataFrame",
     expectations: Sequence[Expectation],
     checks: Sequence[str],
 ) -> Iterator[dg.AssetCheckResult]:
@@ -120,21 +123,34 @@ def check_raw_transactions(
     docs: DataDocs,
     rules: dg.ResourceParam[ValidationRules],
     columns: dg.ResourceParam[ColumnMapping],
+    engine: dg.ResourceParam[Engine],
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop a delivery that would teach the model nonsense."""
-    night = as_night(context.partition_key)
-    raw = lake.scan("raw_transactions", [night])
-    frame, expectations = raw_gate(
-        raw,
-        rules,
+    table, night = "raw_transactions", as_night(context.partition_key)
+    raw, on_spark = lake.scan(table, [night]), engine.kind == "spark"
+    gate = partial(
+        raw_gate,
+        rules=rules,
         night=night,
         mapped=columns.delivered,
-        past=past_of(lake, night),
+        past=past_of(lake, night, customers=not on_spark),
         rows=raw.select(pl.len()).collect().item(),
     )
-    yield from _judge(
-        context, docs, table="raw_transactions", frame=frame, expectations=expectations, checks=RAW_CHECKS
-    )
+    frame, expectations = gate(raw)
+    judge = partial(_judge, context, docs, table=table, expectations=expectations, checks=RAW_CHECKS)
+    if not on_spark:
+        yield from judge(frame=frame)
+        return
+    seen = [lake.file("customer_days", each) for each in seen_nights(lake, night)]
+    with spark_session(engine) as session:
+        yield from judge(
+            frame=gated_lines(
+                session,
+                Stored(raw.collect_schema(), [lake.file(table, night)]),
+                gate,
+                Stored({"customer_id": pl.String()}, seen),
+            )
+        )
 
 
 @dg.multi_asset_check(specs=_specs("customer_features", FEATURE_CHECKS))
@@ -177,21 +193,3 @@ def check_at_risk_segments(
         expectations=segment_expectations(AtRiskSegment.column_names(), previous.collect()),
         checks=SEGMENT_CHECKS,
     )
-
-
-def past_of(lake: Lake, night: date) -> Past:
-    """What the lake knows of the nights before a night that passed the gate."""
-    passed = lake.before("transactions", night)
-    if not passed:
-        return Past()
-    recent = set(passed[-RECENT_NIGHTS:]) & set(lake.nights("raw_transactions"))
-    first = night - timedelta(days=KNOWN_DAYS)
-    days = lake.scan("customer_days", [each for each in lake.nights("customer_days") if first <= each < night])
-    newest, customers, *profiles = pl.collect_all(
-        [
-            days.select(pl.col("day").max()),
-            days.select("customer_id").unique(),
-            *(profile(lake.scan("raw_transactions", [each]), each) for each in sorted(recent)),
-        ]
-    )
-    return Past(nights=pl.concat([Past().nights, *profiles]), customers=customers.to_series(), newest_day=newest.item())

@@ -5,7 +5,9 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,10 @@ from polars.testing import assert_frame_equal
 from assets.lake import SCHEMAS
 from assets.spark_examples import store_of
 from assets.spark_features import Features, Stored
+from assets.spark_validation import gated_lines
 from assets.stored_scorer import restore, save
+from assets.verdict import validate
+from models.arrivals import Past, raw_gate
 from models.catalogue import FAMILIES
 from models.census import KNOWN, Tables, described
 from models.challenge import Question, challenge
@@ -31,6 +36,7 @@ from models.gate import GateRecipe
 from models.learning import TrainingRecipe
 from models.ranking import EvaluationRecipe
 from models.simulator import customers, transactions
+from models.transactions import RawTransaction, ValidationRules
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
 
@@ -203,3 +209,61 @@ def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_eng
     loaded = restore(save(there.serving, tmp_path / "scorer"))
     assert_frame_equal(loaded.predict(there.jury), there.serving.predict(there.jury), check_exact=True)
     assert all(file.name.startswith("examples ") for file in scratch.iterdir())
+
+
+EVENING = datetime(JUDGING.year, JUDGING.month, JUDGING.day, 20, tzinfo=UTC)
+MAPPED = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "unit_price", "amount", "currency")
+
+
+def delivered(count: int, broken: int = 0, amount: float = 20.0) -> pl.DataFrame:
+    """Lines of a night, of which the first ones break every rule in turn; the others are of customers C0 to C49."""
+    row = pl.int_range(1, count + 1, dtype=pl.Int64)
+
+    def bad(every: int) -> pl.Expr:
+        return (row <= broken) & (row % every == 0)
+
+    lines = pl.select(
+        source_row=pl.when(bad(13)).then(1).otherwise(row),
+        customer_id=pl.when(bad(3))
+        .then(None)
+        .when(bad(1))
+        .then(pl.format("N{}", row))
+        .otherwise(pl.format("C{}", row % 50)),
+        timestamp=pl.when(~bad(5)).then(pl.lit(EVENING)),
+        day=pl.when(bad(7)).then(date(1900, 1, 1)).when(bad(11)).then(date(2031, 1, 1)).when(~bad(5)).then(JUDGING),
+        transaction_id=pl.format("T{}", row),
+        product=pl.when(~bad(1)).then(pl.lit("tea")),
+        quantity=pl.when(bad(4)).then(float("nan")).when(bad(2)).then(float("-inf")).otherwise(1.0),
+        amount=pl.when(bad(4)).then(float("inf")).when(~bad(2)).then(amount),
+        currency=pl.when(bad(1)).then(pl.lit("USD")).otherwise(pl.lit("EUR")),
+        source_file=pl.lit("sales.csv"),
+        occurrence=1 + bad(2).cast(pl.Int64),
+    )
+    empty = RawTransaction.create_empty()
+    return pl.concat([empty, lines], how="diagonal_relaxed").cast(empty.schema)
+
+
+def test_great_expectations_judges_lines_on_spark_as_in_this_process(spark, tmp_path):
+    nights = [JUDGING - timedelta(days=back) for back in range(1, 40)]
+    customers_seen = pl.DataFrame({"customer_id": [f"C{number}" for number in range(50)] * 2})
+    customers_seen.write_parquet(tmp_path / "seen.parquet")
+    seen = Stored(customers_seen.schema, [tmp_path / "seen.parquet"])
+    verdicts = []
+    for number, raw in enumerate((delivered(400), delivered(400, 300, amount=0.2), delivered(0))):
+        usual = pl.DataFrame({"night": nights, "rows": [400 + 4000 * number] * 39, "magnitude": [1.3] * 39})
+        stale = JUDGING - timedelta(days=60 * number)
+        past = Past(usual, customers_seen["customer_id"].unique(), stale)
+        gate = partial(raw_gate, rules=ValidationRules(), night=JUDGING, mapped=MAPPED, rows=raw.height)
+        frame, expected = gate(raw.lazy(), past=past)
+        here = validate(frame, expected, table="lines", night=JUDGING, docs_root=tmp_path / "here")
+        raw.write_parquet(file := tmp_path / f"{number}.parquet")
+        nobody = partial(gate, past=replace(past, customers=customers_seen["customer_id"].clear()))
+        lines = gated_lines(spark, Stored(raw.schema, [file]), nobody, seen)
+        there = validate(lines, expected, table="lines", night=JUDGING, docs_root=tmp_path / "there")
+        assert there == here
+        verdicts += there
+    assert {finding.name for finding in verdicts if finding.passed} >= {
+        finding.name for finding in verdicts if not finding.passed
+    } - {"fresh"}
+    assert sum(not finding.passed for finding in verdicts) > 12
+    assert "C17" not in "".join(page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html"))

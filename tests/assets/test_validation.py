@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from assets.engine import Engine
 from assets.lake import Lake
 from assets.nights import NIGHTS
+from assets.past_nights import past_of
 from assets.transactions import rows_accounted_for
 from assets.validation import (
     ACCEPT_TAG,
@@ -22,7 +24,6 @@ from assets.validation import (
     check_at_risk_segments,
     check_customer_features,
     check_raw_transactions,
-    past_of,
 )
 from assets.verdict import suite_of, validate
 from models.arrivals import Past, raw_gate
@@ -172,6 +173,7 @@ def run(tmp_path, lake):
         resources = {
             "lake": lake,
             "docs": DataDocs(root=str(tmp_path / "docs"), url="http://docs.example/"),
+            "engine": Engine(),
             "rules": ValidationRules(),
             "columns": ColumnMapping(customer_id=("id",), timestamp=("time",), amount=("amount",)),
             "churn": ChurnDefinition(),
