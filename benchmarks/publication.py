@@ -37,41 +37,45 @@ def table(rows: int, number: int) -> pl.DataFrame:
     customers = rows * 52 // 50
     steady = generator.random(customers).round(4)
     news = np.random.default_rng(number).random(customers)
+    delivered = pl.col("luck") < 0.9
     at_risk = pl.DataFrame(
         {
             "number": np.arange(customers),
             "churn_probability": np.where(news < 0.05, news.round(4), steady),
             "value": generator.gamma(2, 60, customers).round(2),
             "days": generator.integers(1, 400, customers),
+            "kind": generator.integers(0, 3, customers),
+            "luck": generator.random(customers),
         }
     ).with_columns(
         customer_id=pl.format("C{}", pl.col("number").cast(pl.String).str.zfill(9)),
         value_at_risk=(pl.col("churn_probability") * pl.col("value")).round(2),
         risk_percentile=(pl.col("churn_probability") * 99).floor() + 1,
-        risk_tier=pl.lit("high"),
+        risk_tier=_one_of("low", "medium", "high"),
         currency=pl.lit("EUR"),
         expected_next_purchase=pl.lit(night) + pl.duration(days="days"),
-        next_purchase_from=pl.lit(night + timedelta(days=4)),
+        next_purchase_from=pl.lit(night + timedelta(days=4)) + pl.duration(days="kind"),
         next_purchase_until=pl.lit(night) + pl.duration(days=3 * pl.col("days")),
-        segment=pl.lit("save_now"),
+        segment=_one_of("nurture", "win_back_cheaply", "save_now"),
         reason_1=pl.format("{} days since the last order; usually every 12", pl.col("days") + number),
         reason_2=pl.format("Bought on 3 days in the {} days as a customer", pl.col("days") + 400 + number),
         reason_3=pl.format("Spends {} per order", "days"),
-        reason_1_code=pl.lit("overdue"),
-        reason_2_code=pl.lit("buys_rarely"),
-        reason_3_code=pl.lit("spends_little"),
-        action=pl.lit("service_call"),
-        channel=pl.lit("phone"),
-        contact_from=pl.lit(FIRST + timedelta(days=300)),
-        contact_until=pl.lit(FIRST + timedelta(days=307)),
-        action_cost=pl.lit(8.0),
+        reason_1_code=_one_of("overdue", "long_silence", "buys_less_often"),
+        reason_2_code=_one_of("buys_rarely", "slowing_down", "irregular"),
+        reason_3_code=_one_of("spends_little", "spends_less", "season"),
+        action=_one_of("miss_you_newsletter", "invitation", "service_call"),
+        channel=_one_of("email", "post", "phone"),
+        contact_from=pl.lit(FIRST + timedelta(days=300)) + pl.duration(days="kind"),
+        contact_until=pl.lit(FIRST + timedelta(days=306)) + pl.duration(days="kind"),
+        action_cost=pl.col("kind") + 0.5,
         expected_profit=pl.col("value").round(2),
-        is_control=pl.lit(value=False),
+        is_control=~delivered,
         experiment_id=pl.lit("retention-1"),
-        stratum=pl.lit("save_now/high"),
-        deliver=pl.lit(value=True),
-        status=pl.lit("stayed"),
-        entered_on=pl.lit(FIRST),
+        stratum=_one_of("nurture/low", "win_back_cheaply/medium", "save_now/high"),
+        deliver=delivered,
+        suppressed_reason=pl.when(~delivered).then(pl.lit("control")),
+        status=pl.when(pl.col("luck") < 0.02).then(pl.lit("entered")).otherwise(pl.lit("stayed")),
+        entered_on=pl.lit(FIRST) - pl.duration(days="kind"),
         night=pl.lit(night),
         model_version=pl.lit("7"),
         policy_version=pl.lit("0123456789ab"),
@@ -81,6 +85,11 @@ def table(rows: int, number: int) -> pl.DataFrame:
     tonight = at_risk.filter(pl.col("number") % 52 != number % 52).head(rows)
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in schema.items() if name not in tonight.columns]
     return tonight.with_columns(absent).select(*schema).cast(schema)  # type: ignore[arg-type]
+
+
+def _one_of(*words: str) -> pl.Expr:
+    """A word for each kind of customer."""
+    return pl.col("kind").replace_strict(dict(enumerate(words)), return_dtype=pl.String)
 
 
 def copy(url: str, rows: pl.DataFrame, *, batches: bool = False) -> None:
