@@ -121,7 +121,6 @@ class PostgresqlStore:
             self.execute(f"DELETE FROM {part}")
             self.insert(part, rows)
             return
-        alike = _alike(rows)
         # Who asks for news asks for what is newer than the last stamp but one: an index of those rows is small.
         stamps = rows["updated_at"].unique().sort().tail(2)
         news = f"WHERE updated_at > {literal(stamps[0])}" if stamps.len() > 1 else ""
@@ -129,7 +128,8 @@ class PostgresqlStore:
             lanes[0].execute(f"DROP TABLE IF EXISTS {draft}")
             # The constraint spares the server a look at every row when the table is attached.
             lanes[0].execute(f"CREATE TABLE {draft} (LIKE {table} INCLUDING ALL, CHECK (night = '{night}'))")
-            for name, value in alike.items():
+            # What all rows have alike, such as the versions, the draft adds to each by itself.
+            for name, value in (alike := _alike(rows)).items():
                 lanes[0].execute(f"ALTER TABLE {draft} ALTER {name} SET DEFAULT {literal(value)}")
             halves = rows.drop(alike).iter_slices(max(1, -(-rows.height // len(lanes))))
             deque(pool.map(lambda lane, half: lane.insert(draft, half), lanes, halves), 0)
@@ -142,21 +142,16 @@ class PostgresqlStore:
     @contextmanager
     def _lanes(self) -> Iterator[list["PostgresqlStore"]]:
         """Connections to copy by: two others, or this one where only its transaction knows the tables yet."""
-        if self._url is None:
-            yield [self]
-            return
         with ExitStack() as stack:
-            lanes = [PostgresqlStore(stack.enter_context(connected(self._url, URL_VARIABLE))) for _ in range(2)]
-            for lane in lanes:
+            others = [stack.enter_context(connected(self._url, URL_VARIABLE)) for _ in range(2) if self._url]
+            for cursor in others:
                 # The server cannot see that this transaction waits for them.
-                lane.execute("SET lock_timeout = '60s'")
-            yield lanes
+                cursor.execute("SET lock_timeout = '60s'")
+            yield [PostgresqlStore(cursor) for cursor in others] or [self]
 
     def _nights(self, table: str) -> list[str]:
-        self._cursor.execute(
-            "SELECT relname::text FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = $1::regclass",
-            [table],
-        )
+        query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::regclass"
+        self._cursor.execute(query, [table])
         return sorted(part for (part,) in self._cursor.fetchall())
 
     def forget(self, table: str, before: date) -> None:

@@ -513,6 +513,16 @@ def test_a_crash_leaves_the_night_before_in_place_and_the_next_try_clears_up(eit
         assert reader.told() == set(night(2, {"b": {"churn_probability": 0.6}}).select(MAPPED).rows())
 
 
+def test_a_night_of_which_postgresql_refuses_a_half_is_not_published(postgres_url):
+    crm = Crm(database=schema(postgres_url))
+    publish(crm, 0, {"a": {}})
+    run(crm.database, "ALTER TABLE at_risk_segments_history ADD CHECK (customer_id <> 'b')")
+    with pytest.raises(DeliveryError, match=r"refuses the delivery: .*violates check constraint"):
+        publish(crm, 1, {"a": {"churn_probability": 0.9}, "b": {}})
+    assert crm.read().select("night", "customer_id").rows() == [(day(0), "a")]
+    assert publish(crm, 1, {"a": {}}).outcome == "current"
+
+
 def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
     url = schema(postgres_url)
     crm, role = Crm(database=url), f"reader_{uuid4().hex}"
