@@ -21,6 +21,7 @@ SPEED = (
     "features",
     "validation",
     "startup",
+    "publication",
 )
 """The modules with a number to reach; those of quality have peers and data of their own."""
 HISTORY = Path(__file__).with_name("history.jsonl")

@@ -26,46 +26,9 @@ from models.mapping import DeliveryError
 from models.next_purchase import QUANTILES
 from models.segments import BUSINESS, AtRiskSegment
 from models.table_schema import table_schema
+from tests.at_risk import AT_RISK, LEFT, NIGHT, at_risk
 
-FIRST = date(2026, 3, 1)
-AT_RISK = {
-    "churn_probability": 0.8,
-    "risk_percentile": 90,
-    "risk_tier": "high",
-    "value": 100.25,
-    "value_at_risk": 80.2,
-    "currency": "EUR",
-    "expected_next_purchase": FIRST,
-    "next_purchase_from": FIRST,
-    "next_purchase_until": FIRST,
-    "segment": "save_now",
-    "reason_1": "34 days since the last order; usually every 12",
-    "reason_1_code": "overdue",
-    "action": "service_call",
-    "channel": "phone",
-    "contact_from": date(2027, 1, 1),
-    "contact_until": date(2027, 1, 7),
-    "action_cost": 8.0,
-    "expected_profit": 12.01,
-    "is_control": False,
-    "experiment_id": "retention-1",
-    "stratum": "save_now/high",
-    "deliver": True,
-    "status": "stayed",
-    "entered_on": FIRST,
-    "model_version": "7",
-    "policy_version": "p",
-    "contract_version": "1",
-}
-LEFT = {
-    "risk_tier": "none",
-    "segment": "none",
-    "action": "none",
-    "channel": "none",
-    "deliver": False,
-    "suppressed_reason": "left",
-    "status": "left",
-}
+FIRST = NIGHT
 
 
 def day(number):
@@ -74,13 +37,11 @@ def day(number):
 
 def night(number, customers, snapshot=None):
     """The table of a night: per customer what differs from a typical row."""
-    label = {"night": day(number), "snapshot_id": snapshot or f"{day(number)}_7_{abs(number)}"}
-    rows = [{**AT_RISK, **label, "customer_id": who, **change} for who, change in sorted(customers.items())]
-    return pl.DataFrame(rows, schema=dict(AtRiskSegment.create_empty().schema))
+    return at_risk(customers, night=day(number), snapshot_id=snapshot or f"{day(number)}_7_{abs(number)}")
 
 
 def left(**change):
-    return LEFT | change
+    return {**LEFT, **change}
 
 
 @pytest.fixture
@@ -141,6 +102,9 @@ def test_what_is_published_is_what_is_read(either):
         "rows": 2,
         "published_at": found["updated_at"][0],
     }
+    alone = night(1, {"a": {"reason_1": "Ärger; 'viel'", "value": 0.1 + 0.2, "currency": None}})
+    either.publish(alone, day(1), "run 2")
+    assert either.read().filter(status="stayed").drop("updated_at").equals(alone)
 
 
 def test_publishing_a_night_again_changes_nothing(either):
@@ -367,7 +331,7 @@ class Watermark:
         for *told, stamp in self.cursor.fetchall():
             self.known[told[0]], self.since = tuple(told), stamp
 
-    def at_risk(self):
+    def told(self):
         return {told for told in self.known.values() if told[MAPPED.index("risk_tier")] != "none"}
 
 
@@ -431,7 +395,7 @@ def follow(crm, kind, schedule):
                 if event == "back" or number >= current:
                     current, meant = number, customers
             reader.poll()
-            assert reader.at_risk() == set(night(0, meant).select(MAPPED).rows())
+            assert reader.told() == set(night(0, meant).select(MAPPED).rows())
 
 
 @settings(max_examples=25, deadline=None)
@@ -505,27 +469,58 @@ def test_a_reader_in_another_process_sees_all_of_a_night_or_nothing_of_it(either
 
 CRASH = """
 import os, sys
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 import polars as pl
-from assets import crm_layout, crm_tables
+from assets import crm_tables
+from assets.crm import Crm
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
-store = PostgresqlStore if sys.argv[1].startswith("postgresql") else SqliteStore
-with store.transaction(sys.argv[1]) as store:
-    rows = crm_tables.stored(store, date(2026, 3, 1)).with_columns(night=pl.lit(date(2026, 3, 2))).head(1)
-    crm_tables.make_current(store, rows.drop("updated_at"), date(2026, 3, 2), datetime.now(UTC), departed_days=30)
-    os._exit(9)
+crm = Crm(database=sys.argv[1])
+night = date(2026, 3, 2)
+with crm.transaction() as store:
+    rows = crm_tables.stored(store, date(2026, 3, 1)).drop("updated_at")
+if sys.argv[2] == "copy":
+    for kind in (PostgresqlStore, SqliteStore):
+        def insert(store, table, frame, whole=kind.insert):
+            whole(store, table, frame)
+            if "history" in table:
+                os._exit(9)
+        kind.insert = insert
+else:
+    crm_tables.forget = lambda *_: os._exit(9)
+crm.publish(rows.with_columns(night=pl.lit(night), snapshot_id=pl.lit("crashed")), night, "run")
 """
 
 
-def test_a_crash_before_the_end_leaves_the_night_before_in_place(either):
+@pytest.mark.parametrize("amid", ["copy", "flip"])
+def test_a_crash_leaves_the_night_before_in_place_and_the_next_try_clears_up(either, amid):
     publish(either, 0, {"a": {}, "b": {}})
     before = either.read().sort("customer_id")
-    root = Path(__file__).parents[2]
-    crashed = subprocess.run([sys.executable, "-c", CRASH, either.database], cwd=root, check=False)
-    assert crashed.returncode == 9
-    assert either.read().sort("customer_id").equals(before)
-    assert publish(either, 1, {"a": {}}).outcome == "current"
+    command = [sys.executable, "-c", CRASH, either.database, amid]
+    with ExitStack() as stack:
+        reader = Watermark(either.database, stack)
+        reader.poll()
+        assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 9
+        assert either.read().sort("customer_id").equals(before)
+        draft = "CRM, at_risk_segments_history_draft"
+        if is_postgresql(either.database) and amid == "flip":
+            assert CrmTables(either).count("a")[draft] == 1
+        assert publish(either, 1, {"a": {}, "b": {}}).changed == 0
+        assert draft not in CrmTables(either).count("a")
+        assert stamps(either) == dict(before.select("customer_id", "updated_at").rows())
+        assert publish(either, 2, {"b": {"churn_probability": 0.6}}).changed == 2
+        reader.poll()
+        assert reader.told() == set(night(2, {"b": {"churn_probability": 0.6}}).select(MAPPED).rows())
+
+
+def test_a_night_of_which_postgresql_refuses_a_half_is_not_published(postgres_url):
+    crm = Crm(database=schema(postgres_url))
+    publish(crm, 0, {"a": {}})
+    run(crm.database, "ALTER TABLE at_risk_segments_history ADD CHECK (customer_id <> 'b')")
+    with pytest.raises(DeliveryError, match=r"refuses the delivery: .*violates check constraint"):
+        publish(crm, 1, {"a": {"churn_probability": 0.9}, "b": {}})
+    assert crm.read().select("night", "customer_id").rows() == [(day(0), "a")]
+    assert publish(crm, 1, {"a": {}}).outcome == "current"
 
 
 def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
