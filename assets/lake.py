@@ -15,6 +15,7 @@ from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
 from models.delivery_notes import DeliveryNote
 from models.drift import Drift
+from models.enrolment import Enrolment
 from models.facts import Fact
 from models.propensities import ActionPropensity
 from models.save_rates import SaveRate
@@ -41,6 +42,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "action_propensities": ActionPropensity,
     "model_drift": Drift,
     "settled_outcomes": SettledOutcome,
+    "enrolments": Enrolment,
     "live_performance": Performance,
     "retention_uplift": RetentionUplift,
 }

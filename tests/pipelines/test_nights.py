@@ -237,6 +237,8 @@ def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
     figures = late.table("live_performance", LATE).filter(pl.col("figure") == "auroc")
     assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
     table = late.table("at_risk_segments", EARLY)
+    assert late.table("enrolments", LATE).height == table.filter(ENTERED).height
+    assert "champion_untreated" in set(figures["scorer"])
     counted = late.table("save_rates", LATE)
     assert (counted["alpha"] == counted["prior_alpha"]).all()  # the night is settled too late for tonight
     entered = late.table("action_propensities", LATE)
