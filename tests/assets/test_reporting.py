@@ -221,7 +221,7 @@ def test_without_amounts_no_money_is_invented(report):
     poor = AT_RISK.with_columns(
         pl.lit(None).alias(name) for name in ("value", "value_at_risk", "expected_profit", "currency")
     )
-    poor = poor.cast(SCHEMA)
+    poor = poor.cast(pl.Schema(SCHEMA))
     for page in (as_text, as_html):
         shown = page(replace(report, at_risk=poor))
         assert "EUR" not in shown
