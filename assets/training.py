@@ -89,7 +89,7 @@ def churn_model(
         profiled(table, customer_consents, consent_rule, night)
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
-    delivered = _treated(lake, night, question, experiment)
+    delivered = treated(lake, night, question, experiment)
     with store_of(question.training.memory, engine, scratch) as store:
         outcome = challenge(
             days,
@@ -113,7 +113,7 @@ def churn_model(
     return pinned(night, champion, outcome.verdict.sentence)
 
 
-def _treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:
+def treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:
     """The deliveries of earlier nights if whoever they reached is not learned from."""
     settled = lake.before("retention_uplift", night)[-1:]
     known = lake.scan("retention_uplift", settled).collect()

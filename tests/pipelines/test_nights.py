@@ -318,6 +318,16 @@ def test_a_channel_is_recommended_only_to_those_who_agreed_to_it(recorded):
     assert "no_consent" in table.filter(~pl.col("customer_id").is_in(agreed))["suppressed_reason"]
 
 
+def test_an_objector_is_not_learned_from(recorded, sales):
+    tracking = resources(load_settings(recorded.folder / "churn.toml"))["tracking"]
+    newest = tracking.versions()[-1]
+    assert newest.trained_as_of == LATE
+    judged, day = LATE - timedelta(days=30), pl.col("timestamp").dt.date()
+    active = sales.filter(day <= judged, day > judged - timedelta(days=120))["customer_id"].unique()
+    assert objector(recorded) in active
+    assert tracking.figures(newest)["test/customers"] == len(active) - 1
+
+
 def test_an_objector_is_not_scored_and_told_to_have_left(recorded, capsys):
     who = pl.col("customer_id") == objector(recorded)
     for name in ("customer_features", "churn_scores"):
