@@ -17,9 +17,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
+from assets.lake import store
 from benchmarks.record import Row, arguments, paired, peak, report
-from models.customer_days import UNIT
+from models.customer_days import UNIT, customer_days
 from models.features import FeatureRecipe, features
+from models.simulator import customers
+from models.simulator import transactions as simulated
 
 RECIPE = FeatureRecipe(families=("recency", "frequency", "money", "tenure", "rhythm", "trends", "basket", "returns"))
 ACTIVE, LIFE, YEAR, SPAN = 365, RECIPE.lookback_days, RECIPE.windows[-1], 1_460
@@ -34,31 +37,30 @@ SUMS = {
 ASKED = {"duckdb": 0.33, "pandas": 0.07, "memory": 8}
 """The most that the features may take: of the time there, and in multiples of the file; from `TRANSACTIONS` on."""
 TRANSACTIONS = 5_000_000
+ORDERS, CROWD = 18.37, 100_000
+"""Orders of a simulated customer on average; customers who are simulated at once."""
 
 
 def stored(transactions: int, file: Path) -> None:
-    """Twenty transactions a customer on average over four years, a twentieth of them returns, added up and sorted."""
-    random, customers = np.random.default_rng(0), transactions // 20
-    count = random.poisson(random.gamma(0.5, 40, customers)) + 1
-    owner = np.repeat(np.arange(customers), count)
-    start = random.integers(0, SPAN, customers).repeat(count)
-    day = start + (random.random(len(owner)) * (SPAN - start)).astype(np.int64)
-    returned = random.random(len(owner)) < 0.05
-    cents = np.round(random.lognormal(3, 1, len(owner)), 2)
-    lines = pl.LazyFrame({"owner": owner, "day": day, "returned": returned, "cents": cents})
-    money = (pl.col("cents") * UNIT).round().cast(pl.Int64)
-    lines.group_by("owner", "day").agg(
-        orders=(~pl.col("returned")).sum().cast(pl.Int64),
-        lines=(~pl.col("returned")).sum().cast(pl.Int64),
-        quantity=(~pl.col("returned")).sum().cast(pl.Int64) * UNIT,
-        spend=money.filter(~pl.col("returned")).sum(),
-        refunds=money.filter("returned").sum(),
-        returns=pl.col("returned").sum().cast(pl.Int64),
-    ).select(
-        pl.format("C{}", pl.col("owner").cast(pl.String).str.zfill(9)).alias("customer_id"),
-        (pl.lit(LAST - timedelta(days=SPAN - 1)) + pl.duration(days="day")).alias("day"),
-        pl.exclude("owner", "day"),
-    ).sort("customer_id", "day").with_columns(discount=pl.lit(None, pl.Int64)).sink_parquet(file)
+    """Orders of simulated customers over four years, a twentieth of them returned, as the lake keeps their days."""
+    left, crowd = round(transactions / ORDERS), 0
+    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
+        while left > 0:
+            count, first = min(left, CROWD), crowd * CROWD
+            shop = customers(count, seed=crowd).with_columns(
+                customer_id=pl.Series([f"C{number:09d}" for number in range(first, first + count)])
+            )
+            orders = simulated(shop, first_day=LAST - timedelta(days=SPAN - 1), days=SPAN, seed=crowd)
+            returned = np.random.default_rng([crowd, 2]).random(orders.height) < 0.05
+            lines = orders.lazy().with_columns(
+                pl.col("quantity").cast(pl.Float64),
+                day=pl.col("timestamp").dt.date(),
+                discount=pl.lit(None, pl.Float64),
+                is_return=pl.lit(pl.Series(returned)),
+            )
+            store(customer_days(lines), Path(folder) / f"{crowd:05}.parquet")
+            left, crowd = left - count, crowd + 1
+        store(pl.scan_parquet(Path(folder) / "*.parquet"), file)
 
 
 def by_churn(file: Path) -> pl.DataFrame:
