@@ -121,7 +121,7 @@ def blocks(days: pl.LazyFrame, *, after: date, until: date, measures: Mapping[st
     day_bits = span.bit_length()
     fresh = np.append(True, key[1:] != key[:-1])
     key = key if fresh.all() else key[fresh]
-    edges = np.searchsorted(key, np.arange(len(customers) + 1) << day_bits)
+    edges = np.searchsorted(key, np.arange(len(customers) + 1, dtype=key.dtype) << day_bits)
     columns = {"day": np.bitwise_and(key, (1 << day_bits) - 1, dtype=np.int32, casting="unsafe") + zero}
     del key
     for name in measures:
@@ -134,7 +134,7 @@ def blocks(days: pl.LazyFrame, *, after: date, until: date, measures: Mapping[st
     return list(_cut(customers, edges, columns))
 
 
-def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, Ints, pl.Series | None]:
+def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, NDArray[Any], pl.Series | None]:
     """The customers in order; place of the customer and day of each row in that order, and the numbers of the rows.
 
     One whole number holds all three of a row: the rows are sorted where they stand. None for the numbers says that the
@@ -143,7 +143,8 @@ def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, Ints,
     day_bits, row_bits = span.bit_length(), len(who).bit_length()
     customers = who.unique().sort()
     codes = customers.to_physical().to_numpy()
-    place = np.zeros(codes.max() + 1, dtype=np.int64)
+    narrow = np.uint32 if len(codes) << day_bits < 1 << 32 else np.int64
+    place = np.zeros(codes.max() + 1, dtype=narrow)
     place[codes] = np.arange(len(codes))
     if len(codes).bit_length() + day_bits + row_bits > _KEY_BITS:
         raise ValueError(
@@ -151,17 +152,19 @@ def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, Ints,
             "compute features in buckets of customers"
         )
     # Piece by piece, and what is not needed any more goes: the columns of many rows are what fills the memory.
-    key, start = np.empty(len(who), dtype=np.int64), 0
+    key: NDArray[np.integer[Any]] = np.empty(len(who), dtype=narrow)
+    start = 0
     for piece in who.to_physical().get_chunks():
         np.take(place, piece.to_numpy(), out=key[start : start + len(piece)], mode="clip")
         start += len(piece)
     del who
     key <<= day_bits
-    key += day.to_numpy()
+    np.add(key, day.to_numpy(), out=key, casting="unsafe")
     del day
     names = customers.cast(pl.String)
     if (key[1:] >= key[:-1]).all():
         return names, key, None
+    key = key.astype(np.int64, copy=False)
     key <<= row_bits
     key += np.arange(len(key), dtype=np.int32)
     key.sort()
