@@ -441,6 +441,26 @@ def test_more_rows_than_can_be_sorted_at_once_are_refused_with_a_way_out() -> No
         blocks(days, after=date(1, 1, 1), until=date(9999, 12, 31), measures={"orders": pl.Int8()})
 
 
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(NIGHT - timedelta(days=400), NIGHT), (date(1, 1, 1), date(9999, 12, 31))],
+    ids=["narrow key", "wide key"],
+)
+@pytest.mark.parametrize("mixed", [False, True], ids=["in order", "out of order"])
+def test_days_are_packed_in_order_whatever_order_they_come_in(since: date, until: date, mixed: bool) -> None:
+    ago = pl.int_range(3000) * 7 % 300
+    days = pl.select(
+        customer_id=pl.format("C{}", (pl.int_range(3000) // 2).cast(pl.String).str.zfill(4)),
+        day=pl.lit(NIGHT) - pl.duration(days=ago),
+        orders=pl.int_range(3000) % 5,
+    ).sort("customer_id", "day")
+    arrived = days.sample(fraction=1, shuffle=True, seed=1) if mixed else days
+    (block,) = blocks(arrived.lazy(), after=since, until=until, measures={"orders": pl.Int8()})
+    assert block.customers.gather(block.owners()).to_list() == days["customer_id"].to_list()
+    assert block.day.tolist() == days["day"].to_physical().to_list()
+    assert block.values["orders"].tolist() == days["orders"].to_list()
+
+
 def test_one_thread_and_four_write_the_same_bytes(tmp_path: Path) -> None:
     code = """
 import sys, polars as pl, numpy as np
