@@ -1,7 +1,7 @@
 """How right earlier nights were: outcomes of the nights that are ripe, and the figures that follow from them."""
 
 import hashlib
-from datetime import timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 import polars as pl
@@ -45,11 +45,14 @@ def settled_outcomes(
 ) -> pl.LazyFrame:
     """What became of the active customers of every night that is ripe and was not settled before."""
     night = as_night(context.partition_key)
-    earlier = lake.scan("settled_outcomes", lake.before("settled_outcomes", night))
-    settled = earlier.select(pl.col("night").unique()).collect()["night"].to_list()
-    nights = ripe(lake.nights("churn_scores"), settled, night=night, horizon_days=churn.ripe_days)
+    scored, until = lake.nights("churn_scores"), settled_until(lake, night)
+    settled = [past for past in scored if until is not None and past <= until]
+    nights = ripe(scored, settled, night=night, horizon_days=churn.ripe_days)
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
     made = customer_facts.filter(pl.col("input").is_in(contacts)) if contacts else None
+    # Whoever was scored had bought within reach of that night; contracts may be older.
+    if nights and churn.grace is None:
+        customer_days = lake.scan("customer_days", lake.within_reach("customer_days", nights[0], night))
     return settle(scores, delivered, customer_days, churn, made, customer_terms(transactions))
 
 
@@ -57,6 +60,15 @@ def settled_outcomes(
 def enrolments(settled_outcomes: pl.LazyFrame) -> pl.LazyFrame:
     """Who of the nights settled tonight was delivered or kept back as control: what later nights learn from."""
     return enrolments_of(settled_outcomes)
+
+
+def settled_until(lake: Lake, night: date) -> date | None:
+    """The newest of the nights that earlier nights have settled, each of which settled all that were ripe by then."""
+    for past in reversed(lake.before("settled_outcomes", night)):
+        newest: date | None = lake.scan("settled_outcomes", [past]).select(pl.col("night").max()).collect().item()
+        if newest is not None:
+            return newest
+    return None
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="settlement", kinds={"mlflow"})

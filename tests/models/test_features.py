@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from models import history, population, priors
 from models.catalogue import catalogue, meanings
 from models.customer_items import TRAITS, CustomerItem
-from models.features import FeatureRecipe, feature_names, features
+from models.features import FeatureRecipe, feature_names, features, reach_days
 from models.formulas import FAMILIES
 from models.history import MEASURES, blocks, measured
 from models.population import Returns, returns
@@ -169,6 +170,16 @@ def test_many_nights_at_once_are_each_night_alone(past: list[Row], offsets: set[
     nights = [NIGHT + timedelta(days=offset) for offset in offsets]
     alone = [known(table(past), [night]) for night in sorted(nights)]
     assert_frame_equal(known(table(past), nights), pl.concat(alone))
+
+
+@quick
+@given(rows(-100, 0), st.sampled_from([60, 400]))
+def test_nothing_out_of_reach_changes_a_feature(past: list[Row], lookback: int) -> None:
+    recipe = replace(RECIPE, lookback_days=lookback)
+    reach = reach_days(recipe, active_days=ACTIVE, horizon_days=HORIZON)
+    older = [(row[0], row[1] - timedelta(days=reach - 70), *row[2:]) for row in past]
+    near = [row for row in [*past, *older] if row[1] > NIGHT - timedelta(days=reach)]
+    assert_frame_equal(known(table([*past, *older]), recipe=recipe), known(table(near), recipe=recipe))
 
 
 @quick
