@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +14,14 @@ from dagster_pipes import open_dagster_pipes
 from pydantic import TypeAdapter
 
 from assets.engine import Engine
-from assets.lake import SCHEMAS
+from assets.lake import SCHEMAS, Lake
+from assets.raw_judgement import judge_raw
 from assets.spark_features import Features, Stored
 from assets.spark_scores import compute
 from assets.spark_session import spark_session
 from assets.stored_scorer import restore
+from assets.verdict import Finding
+from models.transactions import ValidationRules
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CONTRACTS = ("customer_id", "day", "is_return", "contract_until", "product")
@@ -74,10 +78,55 @@ class ScoreJob:
             compute(spark, features, restore(self.scorer), self.target)
 
 
-_JOB: TypeAdapter[FeatureJob | ScoreJob] = TypeAdapter(FeatureJob | ScoreJob)
+@dataclass(frozen=True)
+class ValidationJob:
+    """The verdict on the raw lines of a night.
+
+    A process that has judged a table of its own can no longer judge one of Spark: it has told Great Expectations that
+    there is no Spark, to be spared its import.
+
+    Attributes:
+        engine: Where.
+        lake: Its folder.
+        night: As-of date.
+        rules: The limits.
+        mapped: Canonical columns that the source delivers.
+        docs_root: Folder of Data Docs.
+        target: Folder that the findings are written to.
+    """
+
+    engine: Engine
+    lake: Path
+    night: date
+    rules: ValidationRules
+    mapped: tuple[str, ...]
+    docs_root: Path
+    target: Path
+    task: Literal["verdicts"] = "verdicts"
+
+    def run(self) -> None:
+        """Judge and write."""
+        with spark_session(self.engine) as spark:
+            found = judge_raw(
+                Lake(root=str(self.lake)), self.night, self.rules, self.mapped, docs_root=self.docs_root, spark=spark
+            )
+        self._file.write_bytes(_FINDINGS.dump_json(found))
+
+    def found(self) -> list[Finding]:
+        """What it wrote."""
+        return _FINDINGS.validate_json(self._file.read_bytes())
+
+    @property
+    def _file(self) -> Path:
+        return self.target / "findings.json"
 
 
-def on_spark(job: FeatureJob | ScoreJob, context: dg.AssetExecutionContext) -> list[Path]:
+_FINDINGS: TypeAdapter[list[Finding]] = TypeAdapter(list[Finding])
+Job = FeatureJob | ScoreJob | ValidationJob
+_JOB: TypeAdapter[Job] = TypeAdapter(Job)
+
+
+def on_spark(job: Job, context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[Path]:
     """Run a job in a process of its own; returns the files that it wrote, by name."""
     given: dict[str, Any] = _JOB.dump_python(job, mode="json")
     command = [sys.executable, "-m", "assets.spark_job"]
@@ -85,7 +134,8 @@ def on_spark(job: FeatureJob | ScoreJob, context: dg.AssetExecutionContext) -> l
         # What Dagster's own Pipes ask of its own context and readers.
         warnings.filterwarnings("ignore", "AssetExecutionContext.run_id is deprecated", DeprecationWarning)
         warnings.filterwarnings("ignore", ".*PipesMessageReader.expected_writer_count", dg.PreviewWarning)
-        dg.PipesSubprocessClient(cwd=str(_ROOT)).run(context=context, command=command, extras={"job": given})
+        inner = context.op_execution_context if isinstance(context, dg.AssetCheckExecutionContext) else context
+        dg.PipesSubprocessClient(cwd=str(_ROOT)).run(context=inner, command=command, extras={"job": given})
     return sorted(job.target.glob("*.parquet"))
 
 

@@ -1,9 +1,8 @@
 """The gates: tables of a night are judged before anybody learns from them or reads them."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import mkdtemp
 
 import dagster as dg
 import polars as pl
@@ -12,20 +11,15 @@ from assets.data_docs import page_of
 from assets.engine import Engine
 from assets.lake import Lake
 from assets.nights import as_night
-from assets.past_nights import past_of, seen_nights
-from assets.spark_features import Stored
-from assets.spark_session import spark_session
-from assets.spark_validation import gated_lines
+from assets.raw_judgement import RAW, judge_raw
+from assets.spark_job import ValidationJob, on_spark
 from assets.verdict import Finding, validate
-from models.arrivals import raw_checks, raw_gate
+from models.arrivals import raw_checks
 from models.definition import ChurnDefinition
-from models.expectations import Expectation, feature_expectations, segment_expectations
+from models.expectations import feature_expectations, segment_expectations
 from models.mapping import ColumnMapping
 from models.segments import AtRiskSegment
 from models.transactions import ValidationRules
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 ACCEPT_TAG = "churn/accept"
 """Tag of a run: names of checks, separated by commas, whose failure an operator accepts."""
@@ -86,18 +80,16 @@ def check_results(
         )
 
 
-def _judge(
+def _reported(
     context: dg.AssetCheckExecutionContext,
     docs: DataDocs,
     *,
     table: str,
-    frame: "pl.LazyFrame | DataFrame",
-    expectations: Sequence[Expectation],
+    findings: Sequence[Finding],
     checks: Sequence[str],
 ) -> Iterator[dg.AssetCheckResult]:
     night, root = as_night(context.partition_key), Path(docs.root)
     accepted = context.run.tags.get(ACCEPT_TAG, "").replace(" ", "").split(",")
-    findings = validate(frame, expectations, table=table, night=night, docs_root=root)
     page = page_of(root, table, night)
     link = f"{docs.url.rstrip('/')}/{page.relative_to(root).as_posix()}"
     for result in check_results(findings, asset=table, checks=checks, accepted=accepted, page=page, link=link):
@@ -116,7 +108,7 @@ def _specs(asset: str, checks: Iterable[str]) -> list[dg.AssetCheckSpec]:
     return [dg.AssetCheckSpec(name, asset=asset, blocking=True) for name in checks]
 
 
-@dg.multi_asset_check(specs=_specs("raw_transactions", RAW_CHECKS))
+@dg.multi_asset_check(specs=_specs(RAW, RAW_CHECKS))
 def check_raw_transactions(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
@@ -124,33 +116,18 @@ def check_raw_transactions(
     rules: dg.ResourceParam[ValidationRules],
     columns: dg.ResourceParam[ColumnMapping],
     engine: dg.ResourceParam[Engine],
+    scratch: dg.ResourceParam[Path],
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop a delivery that would teach the model nonsense."""
-    table, night = "raw_transactions", as_night(context.partition_key)
-    raw, on_spark = lake.scan(table, [night]), engine.kind == "spark"
-    gate = partial(
-        raw_gate,
-        rules=rules,
-        night=night,
-        mapped=columns.delivered,
-        past=past_of(lake, night, customers=not on_spark),
-        rows=raw.select(pl.len()).collect().item(),
-    )
-    frame, expectations = gate(raw)
-    judge = partial(_judge, context, docs, table=table, expectations=expectations, checks=RAW_CHECKS)
-    if not on_spark:
-        yield from judge(frame=frame)
-        return
-    seen = [lake.file("customer_days", each) for each in seen_nights(lake, night)]
-    with spark_session(engine) as session:
-        yield from judge(
-            frame=gated_lines(
-                session,
-                Stored(raw.collect_schema(), [lake.file(table, night)]),
-                gate,
-                Stored({"customer_id": pl.String()}, seen),
-            )
-        )
+    night, root, mapped = as_night(context.partition_key), Path(docs.root), tuple(columns.delivered)
+    if engine.kind == "spark":
+        folder = Path(mkdtemp(dir=scratch))
+        job = ValidationJob(engine, Path(lake.root), night, rules, mapped, docs_root=root, target=folder)
+        on_spark(job, context)
+        findings = job.found()
+    else:
+        findings = judge_raw(lake, night, rules, mapped, docs_root=root)
+    yield from _reported(context, docs, table=RAW, findings=findings, checks=RAW_CHECKS)
 
 
 @dg.multi_asset_check(specs=_specs("customer_features", FEATURE_CHECKS))
@@ -164,18 +141,13 @@ def check_customer_features(
     table, night = "customer_features", as_night(context.partition_key)
     earlier = lake.before(table, night)[-1:]
     previous = lake.scan(table, earlier).select(pl.len()).collect().item() if earlier else 0
-    yield from _judge(
-        context,
-        docs,
-        table=table,
-        frame=lake.scan(table, [night]),
-        expectations=feature_expectations(
-            active_days=churn.active_days,
-            previous_rows=previous,
-            ends_within=None if churn.grace is None else churn.horizon_days,
-        ),
-        checks=FEATURE_CHECKS,
+    expectations = feature_expectations(
+        active_days=churn.active_days,
+        previous_rows=previous,
+        ends_within=None if churn.grace is None else churn.horizon_days,
     )
+    found = validate(lake.scan(table, [night]), expectations, table=table, night=night, docs_root=Path(docs.root))
+    yield from _reported(context, docs, table=table, findings=found, checks=FEATURE_CHECKS)
 
 
 @dg.multi_asset_check(specs=_specs("at_risk_segments", SEGMENT_CHECKS))
@@ -185,11 +157,6 @@ def check_at_risk_segments(
     """Stop a table that a CRM should not read."""
     table, night = "at_risk_segments", as_night(context.partition_key)
     previous = lake.scan(table, lake.before(table, night)[-1:])
-    yield from _judge(
-        context,
-        docs,
-        table=table,
-        frame=lake.scan(table, [night]),
-        expectations=segment_expectations(AtRiskSegment.column_names(), previous.collect()),
-        checks=SEGMENT_CHECKS,
-    )
+    expectations = segment_expectations(AtRiskSegment.column_names(), previous.collect())
+    found = validate(lake.scan(table, [night]), expectations, table=table, night=night, docs_root=Path(docs.root))
+    yield from _reported(context, docs, table=table, findings=found, checks=SEGMENT_CHECKS)

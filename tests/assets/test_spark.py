@@ -4,10 +4,10 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,14 @@ import dagster as dg
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from pydantic import TypeAdapter
 
-from assets.lake import SCHEMAS
+from assets.lake import SCHEMAS, Lake
+from assets.raw_judgement import judge_raw
 from assets.spark_examples import store_of
 from assets.spark_features import Features, Stored
-from assets.spark_validation import gated_lines
+from assets.spark_job import ValidationJob
 from assets.stored_scorer import restore, save
-from assets.verdict import validate
-from models.arrivals import Past, raw_gate
 from models.catalogue import FAMILIES
 from models.census import KNOWN, Tables, described
 from models.challenge import Question, challenge
@@ -215,6 +215,16 @@ EVENING = datetime(JUDGING.year, JUDGING.month, JUDGING.day, 20, tzinfo=UTC)
 MAPPED = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "unit_price", "amount", "currency")
 
 
+# In a process that has not judged before.
+JUDGE = """
+import sys
+from pydantic import TypeAdapter
+from assets.spark_job import ValidationJob
+for job in TypeAdapter(list[ValidationJob]).validate_json(sys.stdin.read()):
+    job.run()
+"""
+
+
 def delivered(count: int, broken: int = 0, amount: float = 20.0) -> pl.DataFrame:
     """Lines of a night, of which the first ones break every rule in turn; the others are of customers C0 to C49."""
     row = pl.int_range(1, count + 1, dtype=pl.Int64)
@@ -243,27 +253,43 @@ def delivered(count: int, broken: int = 0, amount: float = 20.0) -> pl.DataFrame
     return pl.concat([empty, lines], how="diagonal_relaxed").cast(empty.schema)
 
 
-def test_great_expectations_judges_lines_on_spark_as_in_this_process(spark, tmp_path):
-    nights = [JUDGING - timedelta(days=back) for back in range(1, 40)]
-    customers_seen = pl.DataFrame({"customer_id": [f"C{number}" for number in range(50)] * 2})
-    customers_seen.write_parquet(tmp_path / "seen.parquet")
-    seen = Stored(customers_seen.schema, [tmp_path / "seen.parquet"])
-    verdicts = []
-    for number, raw in enumerate((delivered(400), delivered(400, 300, amount=0.2), delivered(0))):
-        usual = pl.DataFrame({"night": nights, "rows": [400 + 4000 * number] * 39, "magnitude": [1.3] * 39})
-        stale = JUDGING - timedelta(days=60 * number)
-        past = Past(usual, customers_seen["customer_id"].unique(), stale)
-        gate = partial(raw_gate, rules=ValidationRules(), night=JUDGING, mapped=MAPPED, rows=raw.height)
-        frame, expected = gate(raw.lazy(), past=past)
-        here = validate(frame, expected, table="lines", night=JUDGING, docs_root=tmp_path / "here")
-        raw.write_parquet(file := tmp_path / f"{number}.parquet")
-        nobody = partial(gate, past=replace(past, customers=customers_seen["customer_id"].clear()))
-        lines = gated_lines(spark, Stored(raw.schema, [file]), nobody, seen)
-        there = validate(lines, expected, table="lines", night=JUDGING, docs_root=tmp_path / "there")
-        assert there == here
-        verdicts += there
-    assert {finding.name for finding in verdicts if finding.passed} >= {
-        finding.name for finding in verdicts if not finding.passed
-    } - {"fresh"}
-    assert sum(not finding.passed for finding in verdicts) > 12
-    assert "C17" not in "".join(page.read_text(encoding="utf-8") for page in tmp_path.rglob("*.html"))
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """Lakes whose newest night is good, breaks rules of lines and of the whole, or is empty."""
+    lakes = []
+    for name, raw, last in (
+        ("good", delivered(400), 1),
+        ("broken", delivered(4000, 3900, amount=0.2), 60),
+        ("empty", delivered(0), 1),
+    ):
+        lake = Lake(root=str(tmp_path_factory.mktemp(name)))
+        for night in (JUDGING - timedelta(days=last + 1), JUDGING - timedelta(days=last)):
+            past = delivered(400).with_columns(day=pl.lit(night))
+            known = past.with_columns(is_return=pl.lit(value=False))
+            lake.write("raw_transactions", night, past)
+            lake.write("transactions", night, known)
+            lake.write("customer_days", night, customer_days(known.lazy()))
+        lake.write("raw_transactions", JUDGING, raw)
+        lakes.append(lake)
+    return lakes
+
+
+def test_great_expectations_judges_lines_on_spark_as_in_this_process(spark_engine, judged, tmp_path):
+    rules = ValidationRules(history_nights=2)
+    jobs = []
+    for lake in judged:
+        (folder := tmp_path / Path(lake.root).name).mkdir()
+        jobs.append(ValidationJob(spark_engine, Path(lake.root), JUDGING, rules, MAPPED, folder / "docs", folder))
+    given = TypeAdapter(list[ValidationJob]).dump_json(jobs)
+    command = [sys.executable, "-W", "error", "-c", JUDGE]
+    subprocess.run(command, input=given, check=True, cwd=Path(__file__).parents[2])
+    there = [job.found() for job in jobs]
+    here = [judge_raw(lake, JUDGING, rules, MAPPED, docs_root=tmp_path / "here") for lake in judged]
+    assert there == here
+    good, broken, empty = ([finding.name for finding in findings if not finding.passed] for findings in there)
+    assert good == []
+    assert {"rejected_share", "lines_unique", "lines_repeated", "volume_usual", "amount_usual"} <= {*broken}
+    assert empty == ["rows_present", "volume_usual"]
+    pages = "".join(page.read_text(encoding="utf-8") for page in tmp_path.rglob("20*.html"))
+    assert "sales.csv" not in pages
+    assert "N17" not in pages

@@ -174,6 +174,7 @@ def run(tmp_path, lake):
             "lake": lake,
             "docs": DataDocs(root=str(tmp_path / "docs"), url="http://docs.example/"),
             "engine": Engine(),
+            "scratch": tmp_path,
             "rules": ValidationRules(),
             "columns": ColumnMapping(customer_id=("id",), timestamp=("time",), amount=("amount",)),
             "churn": ChurnDefinition(),
