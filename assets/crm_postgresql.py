@@ -44,7 +44,7 @@ class PostgresqlStore:
         """Connect, wait for other publishers, and commit at the end or undo everything that a reader could see.
 
         Readers do not wait: nothing here drops, renames or truncates what they read, and so their views and grants
-        stay as well. Only `replace_history` lets them wait, once in the life of a database.
+        stay as well.
 
         Raises:
             AwayError: If the server does not answer or hangs up; nothing is published then.
@@ -167,34 +167,6 @@ class PostgresqlStore:
                     f"EXCEPTION WHEN lock_not_available THEN DELETE FROM {part}; END $$"
                 )
                 self.execute("SET LOCAL lock_timeout = DEFAULT")
-
-    def replace_history(self, table: str, columns: str) -> str:
-        """Create the table of all nights anew and return the name of the one set aside.
-
-        Views on it read the new one, and whoever was allowed to do something with it may do it with the new one.
-        """
-        before = f"{table}_before"
-        self._cursor.execute(
-            "SELECT DISTINCT relation.oid::regclass::text, pg_get_viewdef(relation.oid), "
-            "coalesce('WITH (' || array_to_string(relation.reloptions, ', ') || ')', '') "
-            "FROM pg_depend JOIN pg_rewrite AS rule ON rule.oid = objid "
-            "JOIN pg_class AS relation ON relation.oid = ev_class "
-            "WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refobjid = $1::regclass AND relation.relkind = 'v'",
-            [table],
-        )
-        views = self._cursor.fetchall()
-        self.execute(f"ALTER TABLE {table} RENAME TO {before}")
-        self.create_history(table, columns)
-        for view, definition, options in views:
-            self.execute(f"CREATE OR REPLACE VIEW {view} {options} AS {definition}")
-        self.execute(
-            "DO $$ DECLARE allowed record; BEGIN "
-            f"FOR allowed IN SELECT (aclexplode(relacl)).* FROM pg_class WHERE oid = '{before}'::regclass LOOP "
-            f"EXECUTE format('GRANT %s ON {table} TO %s', allowed.privilege_type, "
-            "CASE allowed.grantee WHEN 0 THEN 'PUBLIC' ELSE allowed.grantee::regrole::text END); "
-            "END LOOP; END $$"
-        )
-        return before
 
 
 def _alike(rows: pl.DataFrame) -> dict[str, object]:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from assets import crm_layout, crm_tables
+from assets import crm_layout
 from assets.crm import Crm
 from assets.crm_views import SYNCED
 from assets.erasure import CrmTables
@@ -539,72 +539,6 @@ def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
     crm.point_to(day(1), "by hand")
     assert sorted(run(url, "SELECT customer_id FROM calls")) == [("a",), ("b",)]
     assert run(url, f"SET ROLE {role}", "SELECT count(*) FROM at_risk_segments") == [(3,)]
-
-
-def earlier(crm, number, customers):
-    """The tables of a version of churn that kept all nights in one table, with a night in them."""
-    with crm.transaction() as store:
-        columns = ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_layout.ROW.items())
-        names = ", ".join(crm_layout.ROW)
-        for statement in (
-            f"CREATE TABLE at_risk_segments_history ({columns}, PRIMARY KEY (night, customer_id))",
-            "CREATE INDEX at_risk_segments_history_updated_at ON at_risk_segments_history (night, updated_at)",
-            f"CREATE TABLE at_risk_segments_departed ({columns}, PRIMARY KEY (customer_id))",
-            f"CREATE TABLE at_risk_segments_pointer (night {store.types['Date']} NOT NULL)",
-            "CREATE TABLE publication_log ("
-            + ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_layout.ENTRY.items())
-            + ")",
-            f"CREATE VIEW at_risk_segments AS SELECT {names} FROM at_risk_segments_history "
-            f"WHERE night = (SELECT night FROM at_risk_segments_pointer) "
-            f"UNION ALL SELECT {names} FROM at_risk_segments_departed",
-            f"CREATE VIEW at_risk_segments_changes AS SELECT {names} FROM at_risk_segments_history "
-            f"WHERE status IN ('entered', 'left') UNION SELECT {names} FROM at_risk_segments_departed",
-            "CREATE VIEW nights AS SELECT DISTINCT night FROM at_risk_segments_history",
-        ):
-            store.execute(statement)
-        stamp = datetime(2026, 3, 2, 6, tzinfo=UTC)
-        gone = night(number, {"gone": left()}).with_columns(updated_at=stamp)
-        store.insert("at_risk_segments_departed", gone.select(list(crm_layout.ROW)))
-        for past in (number - 1, number):
-            rows = night(past, customers).with_columns(updated_at=stamp)
-            store.insert("at_risk_segments_history", rows.select(list(crm_layout.ROW)))
-        store.insert("at_risk_segments_pointer", pl.DataFrame({"night": [day(number)]}))
-        crm_tables.enter(store, crm_layout.Entry(rows["snapshot_id"][0], day(number), "run", rows.height, stamp))
-
-
-def test_tables_of_an_earlier_version_are_taken_over_and_nothing_counts_as_changed(either):
-    earlier(either, 1, {"a": {}, "b": {}})
-    before = either.read().sort("customer_id")
-    assert before["customer_id"].to_list() == ["a", "b", "gone"]
-    done = publish(either, 2, {"a": {}, "b": {}})
-    assert (done.outcome, done.changed) == ("current", 0)
-    assert stamps(either) == dict(before.select("customer_id", "updated_at").rows())
-    assert either.read("at_risk_segments_history").group_by("night").len().sort("night").rows() == [
-        (day(n), 2) for n in range(3)
-    ]
-    with either.transaction() as store:
-        assert store.read("SELECT night FROM nights ORDER BY night", {"night": pl.Date()}).height == 3
-    assert publish(either, 3, {"a": {"churn_probability": 0.7}}).changed == 2
-
-
-def test_grants_and_options_of_views_survive_the_taking_over(postgres_url):
-    url = schema(postgres_url)
-    role = f"reader_{uuid4().hex}"
-    earlier(Crm(database=url), 0, {"a": {}})
-    run(
-        url,
-        f"CREATE ROLE {role}",
-        "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO " + role + "', current_schema()); END $$",
-        f"GRANT SELECT ON at_risk_segments_history, at_risk_segments TO {role}",
-        "CREATE VIEW own WITH (security_barrier = true) AS SELECT customer_id FROM at_risk_segments_history",
-    )
-    publish(Crm(database=url), 1, {"b": {}})
-    for relation, rows in (("at_risk_segments", 3), ("at_risk_segments_history", 3)):
-        assert run(url, f"SET ROLE {role}", f"SELECT count(*) FROM {relation}") == [(rows,)]
-    assert run(url, "SELECT reloptions::text FROM pg_class WHERE oid = 'own'::regclass") == [
-        ("{security_barrier=true}",)
-    ]
-    assert run(url, "SELECT count(*) FROM own") == [(3,)]
 
 
 def test_a_reader_of_the_history_neither_keeps_old_nights_nor_waits_for_them_to_go(postgres_url):
