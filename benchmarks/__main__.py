@@ -22,6 +22,7 @@ SPEED = (
     "validation",
     "startup",
     "publication",
+    "policy",
 )
 """The modules with a number to reach; those of quality have peers and data of their own."""
 HISTORY = Path(__file__).with_name("history.jsonl")

@@ -44,6 +44,8 @@ def main() -> None:
             known = [table.filter(part, pl.col("day") <= night).lazy() for table in (data.days, data.items)]
             found = appraise(known[0], night, question, VALUE_DAYS, items=known[1])
             print(f"{name}, as of {night}: {found.sentence}")
+            for candidate, figures in found.figures.items():
+                print(f"  {candidate:16}", "  ".join(f"{key} {value:.3f}" for key, value in figures.items()))
             for candidate in (LEARNED, *RULES) if found.figures else ():
                 losses.setdefault(candidate, []).append(found.figures[candidate]["deviance"])
         sizes = {"customers": data.days.filter(part)["customer_id"].n_unique(), "nights": given.repetitions}
