@@ -21,6 +21,8 @@ SPEED = (
     "features",
     "validation",
     "startup",
+    "reasons",
+    "history",
     "publication",
 )
 """The modules with a number to reach; those of quality have peers and data of their own."""
