@@ -21,6 +21,8 @@ SPEED = (
     "features",
     "validation",
     "startup",
+    "reasons",
+    "history",
     "publication",
     "policy",
 )
