@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from assets.example_store import DiskExamples
-from models import classifier, simulator
+from models import batches, classifier, simulator
 from models.challenge import Question, challenge
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe
@@ -87,7 +87,7 @@ def test_bins_in_batches_on_disk_give_the_same_trees(monkeypatch, days, tmp_path
     rows = challenge(days, NIGHT, QUESTION, None).examples.with_columns(weight=pl.lit(1.0))
     names = ("recency_days", "tenure_days")
     in_memory = classifier.train(rows, names, QUESTION.training.classifier)
-    monkeypatch.setattr(classifier, "_BATCH_ROWS", 100)
+    monkeypatch.setattr(batches, "_ROWS", 100)
     on_disk = classifier.train(rows, names, QUESTION.training.classifier, cache=tmp_path)
     assert on_disk.save_raw() == in_memory.save_raw()
     assert not list(tmp_path.iterdir())
