@@ -13,10 +13,12 @@ from assets.lake import Lake
 from assets.nights import as_night
 from assets.retention_report import Reports
 from assets.tracking import Tracking
-from assets.training import revision
+from assets.training import revision, treated
 from models.backtest import backtest_night, figures, overall, planned
 from models.challenge import Question
 from models.consent import ConsentRule, profiled
+from models.enrolment import ARM
+from models.experiment import Experiment
 from models.settlement import SERVED
 from models.terms import customer_terms
 
@@ -45,6 +47,7 @@ def backtest_nights(
     reports: Reports,
     tracking: Tracking,
     question: dg.ResourceParam[Question],
+    experiment: dg.ResourceParam[Experiment],
     consent_rule: dg.ResourceParam[ConsentRule],
 ) -> None:
     """Train as of each night with what was known then, gate on, score, settle, and compare with every rule.
@@ -64,6 +67,7 @@ def backtest_nights(
         profiled(lake.scan(table, lake.nights(table)), consents, consent_rule, ran[-1]) for table in TABLES
     )
     terms = None if question.churn.grace is None else customer_terms(lines)
+    delivered = treated(lake, ran[-1] + timedelta(days=1), question, experiment)
     bought = days.filter(pl.col("orders") > 0)
     first_day, last_day = bought.select(first=pl.col("day").min(), last=pl.col("day").max()).collect().row(0)
     first, horizon = as_night(config.first), question.churn.ripe_days
@@ -76,14 +80,17 @@ def backtest_nights(
     told: dict[date, dict[str, Any]] = {}
     champion: date | None = None
     spent: list[float] = []
-    known = [table for table in (days, items, facts, terms) if table is not None]
+    contacts = None if delivered is None else delivered.select("customer_id", "segment", ARM, day="night")
+    known = [table for table in (days, items, facts, terms, contacts) if table is not None]
     digests = evidence(known, [night + timedelta(days=horizon) for night in nights])
     for place, (night, digest) in enumerate(zip(nights, digests, strict=True), 1):
         noted, begun = stored.facts(night, digest), time.perf_counter()
         if noted is None:
             serving = None if champion is None else stored.champion(champion)
             until = pl.col("day") <= night + timedelta(days=horizon)
-            done = backtest_night(days.filter(until), night, question, serving, items=items, facts=facts, terms=terms)
+            done = backtest_night(
+                days.filter(until), night, question, serving, items=items, facts=facts, terms=terms, delivered=delivered
+            )
             since = night if done.appointed or champion is None else champion
             noted = {"evidence": digest, "champion_since": f"{since}", "verdict": done.verdict.sentence}
             noted |= {"passed": done.verdict.passed, "serves": _who(done.verdict.serves, stored, champion)}

@@ -55,7 +55,7 @@ class Crm(dg.ConfigurableResource[None]):
     history_days: int = 400
 
     def publish(self, table: pl.DataFrame, night: date, run_id: str) -> Publication:
-        """Deliver a night: check, write, make it current, log; in one transaction, then the files.
+        """Deliver a night: check, write, make it current, log; all of it or nothing, then the files.
 
         The same snapshot again changes nothing. A night older than the current one only gets its history.
 

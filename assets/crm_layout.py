@@ -1,4 +1,4 @@
-"""What a CRM finds in its database, table by table, and how it comes there or is brought up to date."""
+"""What a CRM finds in its database, table by table, and how it comes there."""
 # ruff: noqa: S608 - the statements are made of the names below and of dates, of nothing that anybody sends
 
 from collections.abc import Mapping, Sequence
@@ -79,12 +79,9 @@ class Store(Dialect, Protocol):
     def forget(self, table: str, before: date) -> None:
         """Delete the nights before a day."""
 
-    def replace_history(self, table: str, columns: str) -> str:
-        """Create the table of all nights anew, for all views on it, and return the name of the one set aside."""
-
 
 def prepare(store: Store) -> None:
-    """Create the tables where they are missing, and bring those of earlier versions of `churn` up to date.
+    """Create the tables where they are missing.
 
     `at_risk_segments` is a view: the rows of the night that the pointer names, and those of customers who
     left before. A night is therefore written once, and becomes current in one step.
@@ -95,8 +92,6 @@ def prepare(store: Store) -> None:
     there = store.columns(HISTORY)
     if not there:
         _create(store)
-    elif there == list(ROW):
-        _add_fingerprints(store)
     elif there != list(STORED):
         differing = ", ".join(sorted(set(there) ^ set(STORED))) or "their order"
         raise ValueError(
@@ -130,19 +125,6 @@ def _definitions(store: Store) -> str:
         f"{name} {store.types[str(dtype.base_type())]}{'' if name in nullable else ' NOT NULL'}"
         for name, dtype in STORED.items()
     )
-
-
-def _add_fingerprints(store: Store) -> None:
-    nights = store.read(f"SELECT DISTINCT night FROM {HISTORY}", {"night": pl.Date()})["night"]
-    before = store.replace_history(HISTORY, _definitions(store))
-    for night in nights.sort():
-        rows = store.read(f"SELECT {COLUMNS} FROM {before} WHERE night = '{night}'", ROW)
-        store.load(HISTORY, night, marked(rows).select(list(STORED)))
-    store.execute(f"DROP TABLE {before}")
-    left = store.read(f"SELECT {COLUMNS} FROM {DEPARTED}", ROW)
-    store.execute(f"DELETE FROM {DEPARTED}")
-    store.execute(f"ALTER TABLE {DEPARTED} ADD COLUMN fingerprint {store.types['Int64']} NOT NULL DEFAULT 0")
-    store.insert(DEPARTED, marked(left).select(list(STORED)))
 
 
 def marked(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,14 +1,17 @@
 """The CRM tables in PostgreSQL: for shops whose systems share a database server."""
 # ruff: noqa: S608 - the statements are made of the names of tables and of dates, of nothing that anybody sends
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import date
+from itertools import cycle
 from typing import Any
 
 import polars as pl
 
-from assets.postgresql import connected, is_away, refusal
+from assets.postgresql import connected, is_away, literal, refusal
 from models.mapping import DeliveryError
 
 URL_VARIABLE = "CHURN__CRM__DATABASE"
@@ -30,16 +33,18 @@ class PostgresqlStore:
     json_object = "json_build_object"
     among = "= ANY (ARRAY(SELECT json_array_elements_text($1::json)))"
 
-    def __init__(self, cursor: Any) -> None:
+    def __init__(self, cursor: Any, url: str | None = None) -> None:
+        """Take a cursor; with the URL of its database others can copy beside it."""
         self._cursor = cursor
+        self._url = url
 
     @classmethod
     @contextmanager
     def transaction(cls, url: str) -> Iterator["PostgresqlStore"]:
-        """Connect, wait for other publishers, and commit at the end or undo everything.
+        """Connect, wait for other publishers, and commit at the end or undo everything that a reader could see.
 
         Readers do not wait: nothing here drops, renames or truncates what they read, and so their views and grants
-        stay as well. Only `replace_history` lets them wait, once in the life of a database.
+        stay as well.
 
         Raises:
             AwayError: If the server does not answer or hangs up; nothing is published then.
@@ -49,9 +54,12 @@ class PostgresqlStore:
 
         with connected(url, URL_VARIABLE, autocommit=False) as cursor:
             try:
+                # While others copy beside this connection it says nothing, and has to see what they have copied.
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
                 cursor.execute("SELECT pg_advisory_xact_lock(hashtext('at_risk_segments'))")
                 cursor.fetchall()
-                yield cls(cursor)
+                yield cls(cursor, url)
             except Error as error:
                 if is_away(error):
                     raise
@@ -97,27 +105,54 @@ class PostgresqlStore:
     def create_history(self, table: str, columns: str) -> None:
         """Create the table of all nights, each of which is a partition."""
         self.execute(f"CREATE TABLE {table} ({columns}) PARTITION BY LIST (night)")
+        self._url = None
 
     def load(self, table: str, night: date, rows: pl.DataFrame) -> None:
         """Put the rows of a night in place of those that it may have had.
 
-        A new night is copied into a table of its own, indexed afterwards, and attached. One that is there keeps its
-        table, for to drop it would let readers wait.
+        A new night is copied into a draft, which is indexed afterwards and attached. One that is there keeps its table,
+        for to drop it would let readers wait.
+
+        The server works on one processor for each connection, so two of them copy a half each. What they commit nobody
+        reads before this transaction ends; a draft that a crash has left is dropped by the next night.
         """
-        part = f"{table}_{night:%Y_%m_%d}"
-        if self.columns(part):
+        part, draft = f"{table}_{night:%Y_%m_%d}", f"{table}_draft"
+        if part in self._nights(table):
             self.execute(f"DELETE FROM {part}")
             self.insert(part, rows)
             return
-        # The constraint spares the server a look at every row when the table is attached.
-        self.execute(f"CREATE TABLE {part} (LIKE {table} INCLUDING ALL, CHECK (night = '{night}'))")
-        self.insert(part, rows)
-        self.execute(f"ALTER TABLE {part} ADD PRIMARY KEY (customer_id)")
         # Who asks for news asks for what is newer than the last stamp but one: an index of those rows is small.
-        earlier = rows.filter(pl.col("updated_at") < pl.col("updated_at").max()).select(pl.max("updated_at"))
-        news = f"WHERE updated_at > '{earlier.item()}'" if earlier.item() else ""
-        self.execute(f"CREATE INDEX ON {part} (updated_at) {news}")
+        stamps = rows["updated_at"].unique().sort().tail(2)
+        news = f"WHERE updated_at > {literal(stamps[0])}" if stamps.len() > 1 else ""
+        with self._lanes() as lanes, ThreadPoolExecutor(len(lanes)) as pool:
+            lanes[0].execute(f"DROP TABLE IF EXISTS {draft}")
+            # The constraint spares the server a look at every row when the table is attached.
+            lanes[0].execute(f"CREATE TABLE {draft} (LIKE {table} INCLUDING ALL, CHECK (night = '{night}'))")
+            # What all rows have alike, such as the versions, the draft adds to each by itself.
+            for name, value in (alike := _alike(rows)).items():
+                lanes[0].execute(f"ALTER TABLE {draft} ALTER {name} SET DEFAULT {literal(value)}")
+            halves = rows.drop(alike).iter_slices(max(1, -(-rows.height // len(lanes))))
+            deque(pool.map(lambda lane, half: lane.insert(draft, half), lanes, halves), 0)
+            indexes = f"UNIQUE INDEX {part}_pkey ON {draft} (customer_id)", f"INDEX ON {draft} (updated_at) {news}"
+            deque(pool.map(lambda lane, index: lane.execute(f"CREATE {index}"), cycle(lanes), indexes), 0)
+        self.execute(f"ALTER TABLE {draft} ADD PRIMARY KEY USING INDEX {part}_pkey")
+        self.execute(f"ALTER TABLE {draft} RENAME TO {part}")
         self.execute(f"ALTER TABLE {table} ATTACH PARTITION {part} FOR VALUES IN ('{night}')")
+
+    @contextmanager
+    def _lanes(self) -> Iterator[list["PostgresqlStore"]]:
+        """Connections to copy by: two others, or this one where only its transaction knows the tables yet."""
+        with ExitStack() as stack:
+            others = [stack.enter_context(connected(self._url, URL_VARIABLE)) for _ in range(2) if self._url]
+            for cursor in others:
+                # The server cannot see that this transaction waits for them.
+                cursor.execute("SET lock_timeout = '60s'")
+            yield [PostgresqlStore(cursor) for cursor in others] or [self]
+
+    def _nights(self, table: str) -> list[str]:
+        query = "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = $1::regclass"
+        self._cursor.execute(query, [table])
+        return sorted(part for (part,) in self._cursor.fetchall())
 
     def forget(self, table: str, before: date) -> None:
         """Delete the nights before a day.
@@ -125,42 +160,17 @@ class PostgresqlStore:
         Who reads the history keeps its tables from being dropped. The rows are deleted then, and the empty tables
         dropped another time.
         """
-        self._cursor.execute(
-            "SELECT relname::text FROM pg_inherits JOIN pg_class ON oid = inhrelid "
-            "WHERE inhparent = $1::regclass AND relname < $2 ORDER BY relname",
-            [table, f"{table}_{before:%Y_%m_%d}"],
-        )
-        for (part,) in self._cursor.fetchall():
-            self.execute(
-                f"DO $$ BEGIN SET LOCAL lock_timeout = '200ms'; DROP TABLE {part}; "
-                f"EXCEPTION WHEN lock_not_available THEN DELETE FROM {part}; END $$"
-            )
-            self.execute("SET LOCAL lock_timeout = DEFAULT")
+        for part in self._nights(table):
+            if part < f"{table}_{before:%Y_%m_%d}":
+                self.execute(
+                    f"DO $$ BEGIN SET LOCAL lock_timeout = '200ms'; DROP TABLE {part}; "
+                    f"EXCEPTION WHEN lock_not_available THEN DELETE FROM {part}; END $$"
+                )
+                self.execute("SET LOCAL lock_timeout = DEFAULT")
 
-    def replace_history(self, table: str, columns: str) -> str:
-        """Create the table of all nights anew and return the name of the one set aside.
 
-        Views on it read the new one, and whoever was allowed to do something with it may do it with the new one.
-        """
-        before = f"{table}_before"
-        self._cursor.execute(
-            "SELECT DISTINCT relation.oid::regclass::text, pg_get_viewdef(relation.oid), "
-            "coalesce('WITH (' || array_to_string(relation.reloptions, ', ') || ')', '') "
-            "FROM pg_depend JOIN pg_rewrite AS rule ON rule.oid = objid "
-            "JOIN pg_class AS relation ON relation.oid = ev_class "
-            "WHERE pg_depend.classid = 'pg_rewrite'::regclass AND refobjid = $1::regclass AND relation.relkind = 'v'",
-            [table],
-        )
-        views = self._cursor.fetchall()
-        self.execute(f"ALTER TABLE {table} RENAME TO {before}")
-        self.create_history(table, columns)
-        for view, definition, options in views:
-            self.execute(f"CREATE OR REPLACE VIEW {view} {options} AS {definition}")
-        self.execute(
-            "DO $$ DECLARE allowed record; BEGIN "
-            f"FOR allowed IN SELECT (aclexplode(relacl)).* FROM pg_class WHERE oid = '{before}'::regclass LOOP "
-            f"EXECUTE format('GRANT %s ON {table} TO %s', allowed.privilege_type, "
-            "CASE allowed.grantee WHEN 0 THEN 'PUBLIC' ELSE allowed.grantee::regrole::text END); "
-            "END LOOP; END $$"
-        )
-        return before
+def _alike(rows: pl.DataFrame) -> dict[str, object]:
+    """The columns that have one value in all rows, such as the versions, with it; never the customer."""
+    same = rows.select(pl.exclude("customer_id").eq_missing(pl.exclude("customer_id").first()).all())
+    first = rows.head(1).to_dicts()
+    return {name: first[0][name] for name in same.columns if first and same[name][0]}

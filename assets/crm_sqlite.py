@@ -105,17 +105,6 @@ class SqliteStore:
         """Delete the nights before a day."""
         self.execute(f"DELETE FROM {table} WHERE night < '{before}'")  # noqa: S608
 
-    def replace_history(self, table: str, columns: str) -> str:
-        """Create the table of all nights anew and return the name of the one set aside; views read the new one."""
-        before = f"{table}_before"
-        self.execute(f"DROP INDEX {table}_updated_at")
-        # Else the views would follow the table that is set aside.
-        self.execute("PRAGMA legacy_alter_table = ON")
-        self.execute(f"ALTER TABLE {table} RENAME TO {before}")
-        self.execute("PRAGMA legacy_alter_table = OFF")
-        self.create_history(table, columns)
-        return before
-
 
 def _stored(dtype: pl.DataType) -> pl.DataType:
     if dtype.is_temporal():

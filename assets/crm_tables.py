@@ -2,6 +2,7 @@
 # ruff: noqa: S608 - the statements are made of the names of tables and of dates, of nothing that anybody sends
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta
 
 import polars as pl
@@ -76,18 +77,18 @@ def make_current(store: Store, rows: pl.DataFrame, night: date, now: datetime, *
         How many rows of the current table have changed.
     """
     names = ("customer_id", "updated_at", "fingerprint")
-    known = store.read(
-        f"SELECT {', '.join(names)} FROM {HISTORY} WHERE night = (SELECT night FROM {POINTER}) "
-        f"UNION ALL SELECT {', '.join(names)} FROM {DEPARTED}",
-        {name: STORED[name] for name in names},
-    )
+    with ThreadPoolExecutor(1) as other:
+        # The database reads what it has while we look at what is new.
+        fresh = other.submit(marked, rows.drop("updated_at", strict=False))
+        known = store.read(
+            f"SELECT {', '.join(names)} FROM {HISTORY} WHERE night = (SELECT night FROM {POINTER}) "
+            f"UNION ALL SELECT {', '.join(names)} FROM {DEPARTED}",
+            {name: STORED[name] for name in names},
+        )
     stamp = pl.lit(now, INSTANT)
-    same = pl.col("fingerprint").eq_missing(pl.col("fingerprint_before"))
-    stamped = (
-        marked(rows.drop("updated_at", strict=False))
-        .join(known, on="customer_id", how="left", suffix="_before", maintain_order="left")
-        .with_columns(updated_at=pl.when(same).then("updated_at").otherwise(stamp))
-    )
+    before = rows.select("customer_id").join(known, on="customer_id", how="left", maintain_order="left")
+    same = pl.col("fingerprint").eq_missing(before["fingerprint"])
+    stamped = fresh.result().with_columns(updated_at=pl.when(same).then(before["updated_at"]).otherwise(stamp))
     gone = _rows(store, known.join(rows, on="customer_id", how="anti")["customer_id"])
     told = pl.col("status") == "left"
     missed = departed(gone.filter(~told), night).with_columns(updated_at=stamp)
@@ -97,7 +98,7 @@ def make_current(store: Store, rows: pl.DataFrame, night: date, now: datetime, *
     write(store, stamped, night)
     store.execute(f"DELETE FROM {POINTER}")
     store.insert(POINTER, pl.DataFrame({"night": [night]}))
-    return stamped.filter(pl.col("updated_at") == now).height + missed.height
+    return int((stamped["updated_at"] == now).sum()) + missed.height
 
 
 def _rows(store: Store, customers: pl.Series) -> pl.DataFrame:

@@ -16,7 +16,7 @@ from assets.crm import Crm
 from assets.crm_layout import CURRENT, HISTORY, LOG, Store
 from assets.exports import export
 from assets.lake import Lake, store
-from assets.postgresql import is_postgresql
+from assets.postgresql import is_postgresql, literal
 
 EXPORTED = "at_risk_segments.parquet"
 GONE = "(erased)"
@@ -90,7 +90,7 @@ class CrmTables:
         """Delete his rows, and have the log count the others, so that each night can still be published again."""
         with self.crm.transaction() as database:
             for table in self._tables(database):
-                database.execute(f"DELETE FROM {table} WHERE customer_id = {_quoted(customer)}")  # noqa: S608
+                database.execute(f"DELETE FROM {table} WHERE customer_id = {literal(customer)}")  # noqa: S608
             if database.columns(LOG):
                 counted = f"SELECT count(*) FROM {HISTORY} WHERE {HISTORY}.night = {LOG}.night"  # noqa: S608
                 stored = f"SELECT night FROM {HISTORY}"  # noqa: S608
@@ -113,7 +113,7 @@ class CrmTables:
 
     @staticmethod
     def _rows(database: Store, table: str, customer: str) -> int:
-        query = f"SELECT count(*) AS n FROM {table} WHERE customer_id = {_quoted(customer)}"  # noqa: S608
+        query = f"SELECT count(*) AS n FROM {table} WHERE customer_id = {literal(customer)}"  # noqa: S608
         return int(database.read(query, {"n": pl.Int64()}).item())
 
 
@@ -176,7 +176,3 @@ def _rows(file: Path, customer: str) -> int:
     # A spreadsheet has an apostrophe before what would run as a formula.
     his = pl.col("customer_id").is_in([customer, f"'{customer}"])
     return int(frame.filter(his).select(pl.len()).collect().item())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import polars as pl
-import xgboost as xgb
 
 from models import classifier
 from models.classifier import ClassifierRecipe
 from models.example_store import KEY, OfNights
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class DiskExamples:
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
-    ) -> xgb.Booster:
+    ) -> "xgb.Booster":
         """Read the examples some rows at a time, and keep their bins on disk while the trees grow."""
         with TemporaryDirectory(dir=self.folder) as cache:
             return classifier.train(examples, features, recipe, rounds=rounds, cache=Path(cache))

@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.buckets import features_in_buckets
 from assets.engine import Engine
-from assets.lake import Lake
+from assets.lake import WITHIN_REACH, Lake
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.spark_features import Features
 from assets.spark_job import FeatureJob, on_spark
@@ -21,6 +21,8 @@ from models.features import FeatureRecipe
 
 TABLES = KNOWN[:-1]
 """What features are made from: all that had arrived by the end of the night; of transactions, contracts alone."""
+SUMS = ("customer_days", "customer_items")
+"""Those of them of which nothing older is seen than the lookback; attributes and contracts count from long ago."""
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
@@ -37,7 +39,10 @@ def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in KNOWN},
+    ins={
+        name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT, metadata=WITHIN_REACH if name in SUMS else None)
+        for name in KNOWN
+    },
     group_name="features",
     kinds={"polars"},
 )

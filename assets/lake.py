@@ -1,20 +1,22 @@
 """The lake: one folder per table, one Parquet file per night, whole or not there at all."""
 
+import os
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import dataframely as dy
 import polars as pl
 
-from assets.nights import as_night
+from assets.nights import FIRST_NIGHT, as_night
 from models.consent import Consent
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
 from models.deliveries import Delivery, Ledger
 from models.delivery_notes import DeliveryNote
 from models.drift import Drift
+from models.enrolment import Enrolment
 from models.facts import Fact
 from models.propensities import ActionPropensity
 from models.save_rates import SaveRate
@@ -41,10 +43,14 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "action_propensities": ActionPropensity,
     "model_drift": Drift,
     "settled_outcomes": SettledOutcome,
+    "enrolments": Enrolment,
     "live_performance": Performance,
     "retention_uplift": RetentionUplift,
 }
 """The declared tables; the columns of the others follow from the recipe of features and models."""
+
+WITHIN_REACH = {"churn/within_reach": True}
+"""Metadata of an input of which an asset needs the nights within reach of its own and no older ones."""
 
 
 class Lake(dg.ConfigurableIOManager):
@@ -52,18 +58,32 @@ class Lake(dg.ConfigurableIOManager):
 
     Attributes:
         root: Folder of the lake.
+        reach_days: Days before a night that features look back on at most; all of them if absent.
     """
 
     root: str
+    reach_days: int | None = None
 
     def file(self, table: str, night: date) -> Path:
         """Where a night of a table is stored."""
         return Path(self.root) / table / f"night={night}" / "data.parquet"
 
-    def nights(self, table: str) -> list[date]:
-        """The nights of a table that are stored, oldest first."""
-        folders = (Path(self.root) / table).glob("night=*/data.parquet")
-        return sorted(as_night(file.parent.name.removeprefix("night=")) for file in folders)
+    def nights(self, table: str, since: date = FIRST_NIGHT) -> list[date]:
+        """The nights of a table that are stored, from one on, oldest first."""
+        folder = Path(self.root) / table
+        # Every step of a night asks, of years of nights: names are compared before anything is opened.
+        names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
+        found = {as_night(name.removeprefix("night=")): name for name in names if name.startswith("night=")}
+        kept = sorted(night for night in found if night >= since)
+        return [night for night in kept if os.path.exists(f"{folder}/{found[night]}/data.parquet")]  # noqa: PTH110
+
+    def within_reach(self, table: str, first: date, last: date) -> list[date]:
+        """The nights of a table up to the last of some nights that can hold what the first looks back on.
+
+        A row stands in the night of its event day or a later one, so that no older night has anything to add.
+        """
+        since = FIRST_NIGHT if self.reach_days is None else first - timedelta(days=self.reach_days)
+        return [night for night in self.nights(table, since) if night <= last]
 
     def before(self, table: str, night: date) -> list[date]:
         """The nights of a table that lie before a night, oldest first."""
@@ -117,7 +137,11 @@ class Lake(dg.ConfigurableIOManager):
         """Read the nights of an upstream table that its partition mapping names and that ever ran."""
         table, span = context.asset_key.path[-1], context.asset_partition_key_range
         first, last = as_night(span.start), as_night(span.end)
-        frame = self.scan(table, [night for night in self.nights(table) if first <= night <= last])
+        if context.definition_metadata == WITHIN_REACH:
+            asked = self.within_reach(table, last, last)
+        else:
+            asked = [night for night in self.nights(table, first) if night <= last]
+        frame = self.scan(table, asked)
         return frame.collect() if context.dagster_type.typing_type is pl.DataFrame else frame
 
 

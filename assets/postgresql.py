@@ -101,6 +101,11 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def literal(value: object) -> str:
+    """A value as SQL, of whatever type it is compared with or stored as."""
+    return "NULL" if value is None else "'" + f"{value}".replace("'", "''") + "'"
+
+
 def relation_of(table: str, query: str | None) -> str:
     """What stands after FROM: a table by its name, with its schema where it has one, or a query in its place."""
     return f"(\n{query.strip().rstrip(';')}\n) delivery" if query else ".".join(map(quoted, table.split(".")))

@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.error import HTTPError, URLError
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 _OVERLOADED = 429
 _BROKEN = 500
 _LONGEST_PAUSE = 60.0
+_NEWS = (
+    "the news of the night, which the CRM's tables have",
+    "the next night, or this one run again, sends what is missing.",
+)
+_ERASURE = ("who was erased, and may still hold them", "then erase them again: only that tells it.")
 
 
 @dataclass(frozen=True)
@@ -76,21 +83,42 @@ class Push:
         news = crm.news()
         told = news.filter("deliver") if self.rows == "deliver" else news
         for batch in told.iter_slices(self.batch_rows):
-            self._deliver(_body(batch), network)
+            self._deliver(_body(_rows(batch)), network, _NEWS)
         if news.height:
             crm.mark_sent(news["updated_at"].max())  # type: ignore[arg-type]
         return told.height
 
-    def _deliver(self, body: bytes, network: Network) -> None:
+    def forget(self, customers: Sequence[str], night: date | None, network: Network) -> bool:
+        """Ask the receiver to erase customers, whether it knows them or not.
+
+        Args:
+            customers: Ids as in the table.
+            night: The newest that ran. Asked again before another one, the same customers have the same key.
+            network: As for the news.
+
+        Returns:
+            Whether there is a receiver.
+
+        Raises:
+            DeliveryError: If it refuses, or does not take them after all retries.
+        """
+        if self.url is None:
+            return False
+        for start in range(0, len(customers), self.batch_rows):
+            batch = customers[start : start + self.batch_rows]
+            self._deliver(_body([], erased=batch, night=f"{night}" if night else None), network, _ERASURE)
+        return True
+
+    def _deliver(self, body: bytes, network: Network, words: tuple[str, str]) -> None:
         pauses = network.pauses()
         while (problem := self._problem(body)) is not None:
             reason, wait = problem
             pause = next(pauses, None)
             if wait is None or pause is None:
+                what, remedy = words
                 raise DeliveryError(
-                    f"the address of CHURN__PUSH__URL does not take the news of the night: {reason}. The CRM's tables "
-                    "have it. Mend the receiver, its address or CHURN__PUSH__TOKEN; the next night, or this one run "
-                    "again, sends what is missing."
+                    f"the address of CHURN__PUSH__URL does not take {what}: {reason}. Mend the receiver, its address "
+                    f"or CHURN__PUSH__TOKEN; {remedy}"
                 )
             time.sleep(max(pause, min(wait, _LONGEST_PAUSE)))
 
@@ -115,7 +143,10 @@ class Push:
             return f"no answer ({type(said).__name__ if isinstance(said, OSError) else said})", 0.0
 
 
-def _body(batch: pl.DataFrame) -> bytes:
+def _rows(batch: pl.DataFrame) -> list[dict[str, Any]]:
     moments = pl.col("updated_at").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    rows = batch.with_columns(moments, pl.col(pl.Date).cast(pl.String)).to_dicts()
-    return json.dumps({"contract_version": CONTRACT_VERSION, "rows": rows}, ensure_ascii=False).encode()
+    return batch.with_columns(moments, pl.col(pl.Date).cast(pl.String)).to_dicts()
+
+
+def _body(rows: list[dict[str, Any]], **more: Sequence[str] | None) -> bytes:
+    return json.dumps({"contract_version": CONTRACT_VERSION, "rows": rows, **more}, ensure_ascii=False).encode()

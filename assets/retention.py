@@ -19,6 +19,9 @@ from models.segments import at_risk_segments as segments_of
 from models.tiers import Tiers
 from models.value import ValueRule
 
+RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "deliver", "suppressed_reason")
+"""What tells of a night before the last who rests, and who is control."""
+
 
 @dg.asset(
     partitions_def=NIGHTS,
@@ -69,10 +72,12 @@ def at_risk_segments(
 
 
 def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:
-    """The newest night before a night, and those before it on which somebody may still rest."""
+    """The newest night before a night, and of those before it on which somebody may still rest who that may be."""
     earlier = lake.before("at_risk_segments", night)
     rested = night - timedelta(days=max((action.cooldown_days for action in policy.actions), default=0))
-    return lake.scan("at_risk_segments", [past for past in earlier if past >= min(rested, earlier[-1])]).collect()
+    newest, older = earlier[-1:], [past for past in earlier[:-1] if past >= rested]
+    parts = [lake.scan("at_risk_segments", newest), lake.scan("at_risk_segments", older).select(RESTING)]
+    return pl.concat(parts, how="diagonal").collect()
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})

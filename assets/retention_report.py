@@ -17,11 +17,15 @@ from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
 from models.delivery_notes import SKIPPED, sentences
 from models.drift import stale
+from models.enrolment import ARM
 from models.experiment import Experiment
 from models.mapping import ColumnMapping
 from models.matrix import Segments
 from models.policy import potential
 from models.power import power
+
+ENTERED = ("night", "customer_id", "experiment_id", "arm", "action", "churn_probability")
+"""What tells who entered an experiment."""
 
 
 class Reports(dg.ConfigurableResource[None]):
@@ -47,6 +51,7 @@ class Reports(dg.ConfigurableResource[None]):
     deps=["crm_delivery", "churn_scores"],
     ins={
         "customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
+        "enrolments": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
         "settled_outcomes": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
         "live_performance": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
     },
@@ -69,6 +74,7 @@ def retention_report(
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
     model_drift: pl.DataFrame,
+    enrolments: pl.LazyFrame,
     settled_outcomes: pl.LazyFrame,
     live_performance: pl.DataFrame,
     retention_uplift: pl.DataFrame,
@@ -77,7 +83,10 @@ def retention_report(
     """Tell the night: who is at risk, whom to call and why, how right the newest settled night was."""
     night = as_night(context.partition_key)
     model = churn_model.row(0, named=True)
-    delivered = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if past <= night])
+    # Of nights that are not settled yet the table itself tells who entered: all in all, no night is read as a whole.
+    since = night - timedelta(days=churn.ripe_days)
+    unripe = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if since < past <= night])
+    entered = pl.concat([enrolments.select(ENTERED), unripe.with_columns(ARM).select(ENTERED)])
     channels = {action.channel for action in policy.actions}
     consent = contactable(at_risk_segments["customer_id"], customer_consents, consent_rule, channels, night)
     salt = f"{night}|{experiment.experiment_id}"
@@ -92,7 +101,7 @@ def retention_report(
         settled=newest_settled(settled_outcomes, live_performance, churn),
         uplift=retention_uplift.filter(pl.col("experiment_id") == experiment.experiment_id),
         power=power(
-            experiment.acted_on(delivered),
+            experiment.acted_on(entered),
             {action.name: action.save_rate for action in policy.actions},
             experiment_id=experiment.experiment_id,
             night=night,

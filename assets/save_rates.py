@@ -15,6 +15,9 @@ from models.matrix import CODES
 from models.propensities import propensities
 from models.save_rates import save_rates as rates_of
 
+LEARNED = ("night", "customer_id", "experiment_id", "arm", "action", "segment", "churn_probability", "churned")
+"""What save rates learn from."""
+
 
 @dg.asset(
     partitions_def=NIGHTS,
@@ -31,9 +34,8 @@ def save_rates(
     """The save rate of every action in every segment, as known from the nights that were settled before tonight."""
     night, stored = as_night(context.partition_key), lake.nights("save_rates")
     # Read by the lake: settlement follows from the at-risk table, which follows from this one, a night later.
-    settled = lake.before("settled_outcomes", night)
-    outcomes = experiment.acted_on(lake.scan("settled_outcomes", settled))
-    enrolled = enrolments_apart(outcomes, churn.ripe_days)
+    settled = experiment.acted_on(lake.scan("enrolments", lake.before("enrolments", night)))
+    enrolled = enrolments_apart(settled.select(LEARNED), churn.ripe_days)
     table = rates_of(enrolled, policy, CODES, night=night)
     if night in stored and policy.learn:
         # A night that was missing may have been settled since: one that runs again counts on what it knew.

@@ -10,7 +10,7 @@ import polars as pl
 from assets.wording import NAMES, UNKNOWN, Section, long_date
 from models.baselines import RIVALS
 from models.definition import ChurnDefinition
-from models.settlement import SERVED
+from models.settlement import SERVED, UNTREATED
 from models.tiers import TIERS
 
 if TYPE_CHECKING:
@@ -53,6 +53,12 @@ def how_right(settled: SettledNight) -> Section:
         f"Of {customers:,} customers {who}, {left:.1%} {did} {long_date(settled.until)}; {expected:.1%} were expected "
         "to."
     ]
+    if UNTREATED in settled.metrics:
+        alone = settled.metrics[UNTREATED]
+        sentences.append(
+            "Some had been contacted, which may have kept them. Without them, their control in their place, "
+            f"{alone['churn_rate']:.1%} left; {alone['mean_prediction']:.1%} were expected to."
+        )
     rows = tiers.select("risk_tier", "customers", "churn_probability", "churn_rate").rows()
     sentences += [
         f"Of the {count:,} whom we warned of most urgently, {rate:.1%} left."

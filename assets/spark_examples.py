@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
-import xgboost as xgb
 
 from assets.engine import Engine
 from assets.example_store import DiskExamples
@@ -20,6 +19,7 @@ from models.classifier import ClassifierRecipe, parameters
 from models.example_store import OfNights
 
 if TYPE_CHECKING:
+    import xgboost as xgb
     from pyspark.sql import SparkSession
 
 _LEAST = 1000
@@ -52,7 +52,7 @@ class SparkExamples(DiskExamples):
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
-    ) -> xgb.Booster:
+    ) -> "xgb.Booster":
         """Let Spark grow the trees, in as many tasks as run at once.
 
         A tree is that of all examples, for the tasks add up what they count; but each draws its own sample of its rows,
@@ -71,7 +71,7 @@ class SparkExamples(DiskExamples):
         booster.feature_names = list(features)
         return booster
 
-    def _trained(self, file: str, columns: list[str], given: dict[str, Any], rounds: int) -> xgb.Booster:
+    def _trained(self, file: str, columns: list[str], given: dict[str, Any], rounds: int) -> "xgb.Booster":
         from xgboost.spark import SparkXGBClassifier
 
         rows = self._session.read.parquet(file)

@@ -90,7 +90,7 @@ def churn_model(
         profiled(table, customer_consents, consent_rule, night)
         for table in (customer_days, customer_items, customer_facts, transactions)
     )
-    delivered = _treated(lake, night, question, experiment)
+    delivered = treated(lake, night, question, experiment)
 
     def on_spark(nights: Sequence[date]) -> list[Path]:
         asked = Features(tuple(nights), question.churn, question.features, consent_rule, heard=night)
@@ -119,7 +119,7 @@ def churn_model(
     return dg.Output(pinned(night, champion, outcome.verdict.sentence))
 
 
-def _treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:
+def treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:
     """The deliveries of earlier nights if whoever they reached is not learned from."""
     settled = lake.before("retention_uplift", night)[-1:]
     known = lake.scan("retention_uplift", settled).collect()

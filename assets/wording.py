@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 NAMES = {
     "champion": "Champion",
+    "champion_untreated": "Champion, without contacts",
     "committee": "Committee",
     "mbg_nbd": "MBG/NBD",
     "renewal_rate": "Renewal rate",

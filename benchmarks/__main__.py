@@ -20,6 +20,11 @@ from benchmarks.record import arguments, show
 SPEED = (
     "features",
     "validation",
+    "startup",
+    "reasons",
+    "history",
+    "publication",
+    "policy",
 )
 """The modules with a number to reach; those of quality have peers and data of their own."""
 HISTORY = Path(__file__).with_name("history.jsonl")

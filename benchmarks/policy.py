@@ -1,7 +1,9 @@
 """What the policy earns beside an oracle that knows the responses, and beside the best that risk alone can do.
 
-Run ``python -m benchmarks.policy --seeds 20``. Each seed is a simulated shop of which twelve months are lived through,
-a night every 30 days; the treated react, so that each rival makes a world of its own. The rivals:
+Run ``python -m benchmarks.policy --repetitions 20``, which takes about ten minutes; by default five seeds are asked.
+Each seed is a simulated shop, of 20,000 customers with ``--scale 1``, of which twelve months are lived through, a night
+every 30 days; the first six are left to learning. The treated react, so that each rival makes a world of its own. The
+rivals:
 
 - *policy*: what the pipeline does. Save rates start from the catalogue and learn from its own settled nights.
 - *Thompson*: the same with ``retention.policy = "thompson"``.
@@ -18,7 +20,6 @@ world, what a rival would have done there; *each in its own world* is what each 
 customers whom a rival kept earlier are not there to be kept again. Intervals of the means are Student's over the seeds.
 """
 
-import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -27,6 +28,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
+from benchmarks.record import Row, arguments, report
 from models.actions import ACTIONS, Policy
 from models.allocation import allocate
 from models.enrolment import ARM, enrolments_apart
@@ -40,7 +42,12 @@ from models.simulator import customers, transactions, true_churn
 from models.tiers import Tiers, risk
 from models.uplift import ALL, retention_uplift
 
-HORIZON, ACTIVE, STEP, MONTHS = 60, 180, 30, 12
+CUSTOMERS, EXPERIMENTS = 20_000, 1_000
+HORIZON, ACTIVE, STEP, MONTHS, LEARNING = 60, 180, 30, 12, 6
+ASKED = {
+    "policy / oracle, in the same place, after learning": 0.95,
+    "policy / risk alone, each in its own world, after learning": 1.15,
+}
 FIRST = date(2023, 1, 1)
 BEGIN = FIRST + timedelta(days=730)
 LAST = BEGIN + timedelta(days=STEP * MONTHS + HORIZON)
@@ -273,39 +280,47 @@ def with_interval(figures: Sequence[float]) -> str:
 
 def main() -> None:
     """Measure and print."""
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--seeds", type=int, default=20)
-    arguments.add_argument("--customers", type=int, default=20_000)
-    arguments.add_argument("--learning", type=int, default=6, help="months that are not judged")
-    arguments.add_argument("--experiments", type=int, default=1000)
-    given = arguments.parse_args()
-    for name, share in coverage(given.experiments, 400, 1).items():
-        print(f"{share:6.1%} of {given.experiments} intervals of {name} hold the truth (95 %)")
-    ratios: dict[str, list[float]] = {}
-    for seed in range(given.seeds):
-        for line, ratio in year(opened(given.customers, seed), given.learning).items():
-            ratios.setdefault(line, []).append(ratio)
-        print(f"seed {seed}: " + ", ".join(f"{each[-1]:.3f}" for each in ratios.values()), flush=True)
-    for line, each in ratios.items():
-        print(f"{line:62} {with_interval(each)}")
+    parser = arguments(__doc__)
+    parser.add_argument("--first-seed", type=int, default=0, help="others than 0 to 19 are for trying things out")
+    given = parser.parse_args()
+    customers = round(given.scale * CUSTOMERS)
+    earned: dict[str, list[tuple[float, float]]] = {}
+    for seed in range(given.first_seed, given.first_seed + given.repetitions):
+        for what, pair in year(opened(customers, seed)).items():
+            earned.setdefault(what, []).append(pair)
+        told = ", ".join(f"{own / other:.3f}" for own, other in (pairs[-1] for pairs in earned.values()))
+        print(f"seed {seed}: {told}", flush=True)
+    shops = {"customers": customers, "seeds": given.repetitions}
+    rows = []
+    for what, pairs in earned.items():
+        own, other = ([pair[side] for pair in pairs] for side in (0, 1))
+        rows.append(Row(what, shops, own, other, ASKED.get(what), at_least=True, unit=""))
+    rows += [
+        Row(f"intervals of {name} that hold the truth / 0.95", {"experiments": EXPERIMENTS}, [share], [0.95], unit="")
+        for name, share in coverage(EXPERIMENTS, 400, 1).items()
+    ]
+    report("policy", rows, given.json)
+    print("Means over the seeds:")
+    for row in rows[: len(earned)]:
+        print(f"{row.what:62} {with_interval(row.ratios)}")
 
 
-def year(shop: Shop, learning: int) -> dict[str, float]:
-    """The ratios of one shop, by what they compare."""
+def year(shop: Shop) -> dict[str, tuple[float, float]]:
+    """What was earned in one shop, in pairs, by what they compare."""
     here = lived(shop, "policy", ["oracle", "risk alone"])
     drawn = lived(shop, "policy, Thompson", ["oracle"])
     alone = lived(shop, "risk alone", [], here["spent"])["risk alone"]
 
-    def over(one: Sequence[float], other: Sequence[float], start: int = learning) -> float:
-        return sum(one[start:]) / sum(other[start:])
+    def pair(one: Sequence[float], other: Sequence[float], start: int = LEARNING) -> tuple[float, float]:
+        return sum(one[start:]), sum(other[start:])
 
     return {
-        "policy / oracle, in the same place, after learning": over(here["policy"], here["oracle"]),
-        "policy / oracle, in the same place, whole year": over(here["policy"], here["oracle"], 0),
-        "Thompson / oracle, in the same place, after learning": over(drawn["policy, Thompson"], drawn["oracle"]),
-        "policy / risk alone, in the same place, after learning": over(here["policy"], here["risk alone"]),
-        "policy / risk alone, each in its own world, after learning": over(here["policy"], alone),
-        "policy / risk alone, each in its own world, whole year": over(here["policy"], alone, 0),
+        "policy / oracle, in the same place, after learning": pair(here["policy"], here["oracle"]),
+        "policy / oracle, in the same place, whole year": pair(here["policy"], here["oracle"], 0),
+        "Thompson / oracle, in the same place, after learning": pair(drawn["policy, Thompson"], drawn["oracle"]),
+        "policy / risk alone, in the same place, after learning": pair(here["policy"], here["risk alone"]),
+        "policy / risk alone, each in its own world, after learning": pair(here["policy"], alone),
+        "policy / risk alone, each in its own world, whole year": pair(here["policy"], alone, 0),
     }
 
 

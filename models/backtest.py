@@ -9,6 +9,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from models.challenge import Question, challenge
+from models.contamination import copies_of, untreated
 from models.evaluation import compare, evaluate
 from models.features import features
 from models.gate import Verdict
@@ -28,7 +29,8 @@ class BacktestNight:
 
     Attributes:
         outcomes: customer_id, churned, `champion` (what would have served) and its models as trained as of the night;
-            one row per active customer, a column null where the data did not support it.
+            one row per active customer, a column null where the data did not support it. Where the treated are left
+            out, one of control has as many rows as customers whom he stands for.
         judged: The challenger as it was judged, for the next night's gate.
         serving: The same as it would serve.
         verdict: What the gate said.
@@ -54,6 +56,7 @@ def backtest_night(
     items: pl.LazyFrame | None = None,
     facts: pl.LazyFrame | None = None,
     terms: pl.LazyFrame | None = None,
+    delivered: pl.LazyFrame | None = None,
 ) -> BacktestNight:
     """Train, judge and score as of a past night with what was known by its end, then look what happened.
 
@@ -65,6 +68,8 @@ def backtest_night(
         items: `customer_items`, as far as `days`.
         facts: `customer_facts`, as far as `days`.
         terms: `models.terms.customer_terms`, as far as `days`; read where churn is by contract.
+        delivered: ``at_risk_segments`` of nights that somebody acted on, as far as `days`: whoever was treated is
+            neither learned from nor judged on.
 
     Raises:
         ValueError: Nobody was active on the night.
@@ -73,7 +78,8 @@ def backtest_night(
     known = days.filter(by_now)
     items, facts, sold = (None if table is None else table.filter(by_now) for table in (items, facts, terms))
     judged, churn = None if champion is None else champion[0], question.churn
-    outcome = challenge(known, night, question, judged, items=items, facts=facts, terms=sold)
+    earlier = None if delivered is None else delivered.filter(pl.col("night") < night)
+    outcome = challenge(known, night, question, judged, items=items, facts=facts, terms=sold, delivered=earlier)
     customers = features(
         known,
         [night],
@@ -100,6 +106,8 @@ def backtest_night(
     )
     now_known = happened(days, [night], churn, terms).select("night", "customer_id", "churned").collect()
     settled = rows.join(now_known, on=["night", "customer_id"], how="left").sort("customer_id")
+    if delivered is not None:
+        settled = untreated(settled.lazy(), delivered, horizon_days=churn.ripe_days).collect()
     return BacktestNight(
         settled.select("customer_id", "churned", SERVED, *outcome.serving.models),
         outcome.judged,
@@ -126,14 +134,15 @@ def figures(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> list[dict[str, 
         `log_loss_gain/RIVAL` and `auroc_gain/RIVAL` by paired bootstrap, above zero where it is better than the rival.
     """
     churned, said = outcomes["churned"].to_numpy(), scorers(outcomes)
+    copies = copies_of(outcomes.with_columns(night=None))
     rows: list[dict[str, object]] = []
     for scorer, probability in said.items():
-        found = {
-            name: value for name, value in evaluate(churned, probability, recipe).items() if _base(name) in FIGURES
-        }
+        judged = evaluate(churned, probability, recipe, copies=copies)
+        found = {name: value for name, value in judged.items() if _base(name) in FIGURES}
         for rival in rivals(scorer, said):
             found |= {
-                f"{name}/{rival}": value for name, value in compare(churned, probability, said[rival], recipe).items()
+                f"{name}/{rival}": value
+                for name, value in compare(churned, probability, said[rival], recipe, copies).items()
             }
         rows += [
             {"scorer": scorer, "figure": name, "value": value, "low": found[_end(name, "low")]}

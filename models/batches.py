@@ -1,4 +1,4 @@
-"""Examples for the trees some rows at a time, so that no second table of numbers is held in memory."""
+"""Examples for the trees, some rows at a time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +23,7 @@ class Batches(xgb.DataIter):
         self._start = 0
 
     def next(self, input_data: Callable[..., None]) -> bool:
-        """Hand over the next rows, with `churned` as label and `weight`; whether there were any."""
+        """Hand over the next rows with `churned` as label and `weight`; whether there were any."""
         numbers = pl.col(*self._features, "churned", "weight").cast(pl.Float32)
         part = self._examples.select(numbers).slice(self._start, _ROWS).collect()
         self._start += part.height

@@ -13,6 +13,8 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from models.settlement import SERVED, UNTREATED
+
 SCORE = "churn_probability"
 PROFILE = {"name": pl.String, "upper": pl.Float64, "known": pl.Boolean, "share": pl.Float64}
 BINS = 10
@@ -122,7 +124,7 @@ def drift(
 
     Returns:
         `Drift`: per feature its PSI, the share of features beyond it, the PSI of the score, and of the newest settled
-        night the gap of the predictions and the change of the churn rate.
+        night the gap of the predictions and the change of the churn rate, without those whom contacts reached if any.
     """
     figures: list[tuple[str, str, float, float]] = []
     if learned is not None and features.height:
@@ -137,10 +139,11 @@ def drift(
         if psi:
             beyond = sum(value > limits.max_psi for value in psi.values()) / len(psi)
             figures.append(("features", "drifted_share", beyond, limits.max_drifted_share))
-    ripe = settled.filter(
-        pl.col("scorer") == "champion", pl.col("night") > trained_as_of - timedelta(days=horizon_days)
-    )
-    newest = dict(ripe.filter(pl.col("night") == pl.col("night").max()).select("figure", "value").iter_rows())
+    ripe = settled.filter(pl.col("night") > trained_as_of - timedelta(days=horizon_days))
+    newest_night = ripe.filter(pl.col("night") == pl.col("night").max())
+    # What contacts changed is no fault of the model.
+    alone, all_of_them = (newest_night.filter(scorer=scorer) for scorer in (UNTREATED, SERVED))
+    newest = dict((alone if alone.height else all_of_them).select("figure", "value").iter_rows())
     if newest:
         gap = abs(newest["mean_prediction"] - newest["churn_rate"])
         figures.append(("settled", "prediction_gap", gap, limits.max_prediction_gap))

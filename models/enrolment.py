@@ -5,6 +5,7 @@ draw alone keeps back are a random part of the rows that were chosen: their rete
 delivered without a contact.
 """
 
+import dataframely as dy
 import numpy as np
 import polars as pl
 
@@ -19,6 +20,31 @@ ARM = (
     .alias("arm")
 )
 """The arm of a row of ``at_risk_segments``: null where anything but the draw decided that there is no contact."""
+
+
+class Enrolment(dy.Schema):
+    """A settled row of who took part: what was done, and what became of it."""
+
+    night = dy.Date(primary_key=True)
+    customer_id = dy.String(primary_key=True)
+    experiment_id = dy.String(nullable=False)
+    arm = dy.String(nullable=False)
+    action = dy.String(nullable=False)
+    segment = dy.String(nullable=False)
+    action_cost = dy.Float64(nullable=False)
+    churn_probability = dy.Float64(nullable=False)
+    churned = dy.Bool(nullable=False)
+    outcome_spend = dy.Float64(nullable=True)
+    contacted = dy.Bool(nullable=True)
+
+
+def enrolments(outcomes: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of who took part, out of `models.settlement.SettledOutcome`: what an experiment is told from.
+
+    They are few beside those of everybody who was active, so that a night that looks back on all of them does not
+    read everybody again.
+    """
+    return outcomes.filter(pl.col("arm").is_not_null()).select(Enrolment.column_names())
 
 
 def first_enrolments(rows: pl.LazyFrame) -> pl.LazyFrame:

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
-import xgboost as xgb
 
 from models.classifier import ClassifierRecipe
 from models.contamination import untreated
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe, features
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 OfNights = Callable[[Sequence[date]], pl.LazyFrame]
 """Computes one row for each night and customer."""
@@ -29,7 +31,7 @@ class ExampleStore(Protocol):
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int
-    ) -> xgb.Booster:
+    ) -> "xgb.Booster":
         """Trees as by `models.classifier.train`, from examples that `hold` gave, with `weight`."""
 
 

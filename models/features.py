@@ -138,6 +138,15 @@ def features(
     return register_io_source(lambda *request: _on_one_thread(night_by_night(*request)), schema=schema)
 
 
+def reach_days(recipe: FeatureRecipe, *, active_days: int, horizon_days: int) -> int:
+    """How far back from a night the features see: no event day is looked at that lies so many days before it, or more.
+
+    The population of a year ago counts, and the shares of those who returned look back from the last ripe night.
+    """
+    season = YEAR if horizon_days < YEAR <= recipe.lookback_days else horizon_days
+    return max(recipe.lookback_days + horizon_days, active_days + season)
+
+
 def feature_names(frame: pl.DataFrame | pl.LazyFrame) -> list[str]:
     """The names of the feature columns: all but night and customer_id."""
     return [name for name in frame.lazy().collect_schema() if name not in KEY]

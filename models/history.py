@@ -117,45 +117,61 @@ def blocks(days: pl.LazyFrame, *, after: date, until: date, measures: Mapping[st
     )
     if rows.is_empty():
         return []
-    customers, owner, day, order = _sorted(rows.drop_in_place("customer_id"), rows.drop_in_place("day"), span)
-    fresh = np.append(True, (owner[1:] != owner[:-1]) | (day[1:] != day[:-1]))
-    columns = {"day": day[fresh].astype(np.int32) + zero}
+    customers, key, order = _sorted(rows.drop_in_place("customer_id"), rows.drop_in_place("day"), span)
+    day_bits = span.bit_length()
+    fresh = np.append(True, key[1:] != key[:-1])
+    key = key if fresh.all() else key[fresh]
+    edges = np.searchsorted(key, np.arange(len(customers) + 1, dtype=key.dtype) << day_bits)
+    columns = {"day": np.bitwise_and(key, (1 << day_bits) - 1, dtype=np.int32, casting="unsafe") + zero}
+    del key
     for name in measures:
-        column = rows.drop_in_place(name).gather(order)
+        column = rows.drop_in_place(name)
+        column = column.rechunk() if order is None else column.gather(order)
         if not fresh.all():
             sums = np.add.reduceat(column.to_numpy(), np.flatnonzero(fresh), dtype=np.int64)
             column = pl.Series(sums).shrink_dtype()
         columns[name] = column.to_numpy()
-    edges = running(np.bincount(owner[fresh], minlength=len(customers)))
     return list(_cut(customers, edges, columns))
 
 
-def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, NDArray[Any], NDArray[Any], pl.Series]:
-    """The customers in order; place of the customer, day (up to `span`) and number of each row in that order.
+def _sorted(who: pl.Series, day: pl.Series, span: int) -> tuple[pl.Series, NDArray[Any], pl.Series | None]:
+    """The customers in order; place of the customer and day of each row in that order, and the numbers of the rows.
 
-    One whole number holds all three of a row: the rows are sorted where they stand.
+    One whole number holds all three of a row: the rows are sorted where they stand. None for the numbers says that the
+    rows were in order, as those of a single night are.
     """
+    day_bits, row_bits = span.bit_length(), len(who).bit_length()
     customers = who.unique().sort()
     codes = customers.to_physical().to_numpy()
-    place = np.zeros(codes.max() + 1, dtype=np.int64)
+    narrow = np.uint32 if len(codes) << day_bits < 1 << 32 else np.int64
+    place = np.zeros(codes.max() + 1, dtype=narrow)
     place[codes] = np.arange(len(codes))
-    day_bits, row_bits = span.bit_length(), len(who).bit_length()
     if len(codes).bit_length() + day_bits + row_bits > _KEY_BITS:
         raise ValueError(
             f"{len(who)} rows of {len(codes)} customers over {span} days are too many to be sorted at once; "
-            "compute features in buckets of customers: set engine.buckets"
+            "compute features in buckets of customers"
         )
-    key = place[who.to_physical().to_numpy()]
+    # Piece by piece, and what is not needed any more goes: the columns of many rows are what fills the memory.
+    key: NDArray[np.integer[Any]] = np.empty(len(who), dtype=narrow)
+    start = 0
+    for piece in who.to_physical().get_chunks():
+        np.take(place, piece.to_numpy(), out=key[start : start + len(piece)], mode="clip")
+        start += len(piece)
+    del who
     key <<= day_bits
-    key += day.to_numpy()
+    np.add(key, day.to_numpy(), out=key, casting="unsafe")
+    del day
+    names = customers.cast(pl.String)
+    if (key[1:] >= key[:-1]).all():
+        return names, key, None
+    key = key.astype(np.int64, copy=False)
     key <<= row_bits
     key += np.arange(len(key), dtype=np.int32)
     key.sort()
-    order = pl.Series((key & ((1 << row_bits) - 1)).astype(np.uint32))
+    order = np.empty(len(key), dtype=np.uint32)
+    np.bitwise_and(key, (1 << row_bits) - 1, out=order, casting="unsafe")
     key >>= row_bits
-    day_of_row = (key & ((1 << day_bits) - 1)).astype(np.int32)
-    key >>= day_bits
-    return customers.cast(pl.String), key.astype(np.int32), day_of_row, order
+    return names, key, pl.Series(order)
 
 
 def _cut(customers: pl.Series, edges: Ints, columns: Mapping[str, NDArray[Any]]) -> Iterator[Block]:

@@ -6,7 +6,7 @@ from datetime import date
 
 import polars as pl
 
-from models.enrolment import ARM, first_enrolments
+from models.enrolment import first_enrolments
 from models.experiment import minimum_detectable_effect
 
 
@@ -34,12 +34,13 @@ class Power:
 
 
 def power(
-    delivered: pl.LazyFrame, save_rates: Mapping[str, float], *, experiment_id: str, night: date, horizon_days: int
+    entered: pl.LazyFrame, save_rates: Mapping[str, float], *, experiment_id: str, night: date, horizon_days: int
 ) -> Power | None:
     """What the experiment that runs can find.
 
     Args:
-        delivered: ``at_risk_segments`` up to a night.
+        entered: night, customer_id, experiment_id, `models.enrolment.ARM`, action and churn_probability of the rows of
+            ``at_risk_segments`` up to a night.
         save_rates: By action, the share of leaving customers whom it is assumed to keep.
         experiment_id: The experiment.
         night: The night.
@@ -48,22 +49,21 @@ def power(
     Returns:
         None if nobody has entered.
     """
-    rows = delivered.filter(pl.col("status") != "left", pl.col("experiment_id") == experiment_id).with_columns(ARM)
-    columns = ("night", "customer_id", "experiment_id", "arm", "action", "churn_probability")
-    entered = first_enrolments(rows.select(columns)).collect()
-    if entered.is_empty():
+    rows = entered.filter(pl.col("experiment_id") == experiment_id)
+    first = first_enrolments(rows).collect()
+    if first.is_empty():
         return None
-    base = float(entered["churn_probability"].mean())  # type: ignore[arg-type]
+    base = float(first["churn_probability"].mean())  # type: ignore[arg-type]
     promised = pl.col("action").replace_strict(dict(save_rates), default=0.0, return_dtype=pl.Float64)
-    assumed = float(entered.select((pl.col("churn_probability") * promised).mean()).item())
+    assumed = float(first.select((pl.col("churn_probability") * promised).mean()).item())
 
     def smallest(customers: pl.DataFrame) -> float:
         treated, control = (customers.filter(arm=arm).height for arm in ("treated", "control"))
         return minimum_detectable_effect(treated, control, base)
 
-    treated, control = (entered.filter(arm=arm).height for arm in ("treated", "control"))
-    detectable = smallest(entered)
-    nights = entered["night"].unique().sort().to_list()
+    treated, control = (first.filter(arm=arm).height for arm in ("treated", "control"))
+    detectable = smallest(first)
+    nights = first["night"].unique().sort().to_list()
     weeks = None
     if assumed > 0 and detectable < float("inf") and len(nights) > 1:
         # The first of k nights stands at the beginning of the span that the others fill.

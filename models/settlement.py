@@ -7,6 +7,7 @@ import dataframely as dy
 import polars as pl
 
 from models.baselines import HISTORY
+from models.contamination import copies_of
 from models.definition import ChurnDefinition
 from models.enrolment import ARM
 from models.evaluation import evaluate
@@ -54,6 +55,9 @@ DONE = ("risk_tier", "segment", "action", "action_cost", "is_control", "deliver"
 
 SERVED = "champion"
 """The name under which what served stands among the scorers."""
+
+UNTREATED = "champion_untreated"
+"""The same, judged on customers whom no contact had reached."""
 
 
 def ripe(scored: Sequence[date], settled: Sequence[date], *, night: date, horizon_days: int) -> list[date]:
@@ -118,15 +122,19 @@ def _contacted(contacts: pl.LazyFrame | None, nights: Sequence[date], horizon_da
     return within
 
 
-def performance(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> pl.DataFrame:
+def performance(outcomes: pl.DataFrame, recipe: EvaluationRecipe, alone: pl.DataFrame | None = None) -> pl.DataFrame:
     """Every figure of merit of what served and of each scorer, night by night.
+
+    Where actions work, fewer leave than was said: who served is judged once more without those who were contacted.
 
     Args:
         outcomes: ``SettledOutcome`` of any number of nights.
         recipe: How probabilities are judged.
+        alone: The outcomes as if nobody had been contacted (`models.contamination.untreated`).
 
     Returns:
-        ``Performance``, in the order of nights, what served first.
+        ``Performance``, in the order of nights, what served first; last, under `UNTREATED`, what served on those alone,
+        of nights on which they are others than all.
     """
     rows = []
     for (night,), customers in outcomes.group_by("night", maintain_order=True):
@@ -135,4 +143,9 @@ def performance(outcomes: pl.DataFrame, recipe: EvaluationRecipe) -> pl.DataFram
             if column in customers.columns and customers[column].null_count() == 0:
                 figures = evaluate(churned, customers[column].to_numpy(), recipe)
                 rows += [(night, scorer, figure, value) for figure, value in figures.items()]
+        left = customers if alone is None else alone.filter(pl.col("night") == night)
+        if left.height and not left.equals(customers):
+            churned, said = left["churned"].to_numpy(), left["churn_probability"].to_numpy()
+            figures = evaluate(churned, said, recipe, copies=copies_of(left))
+            rows += [(night, UNTREATED, figure, value) for figure, value in figures.items()]
     return pl.DataFrame(rows, schema=Performance.create_empty().schema, orient="row")

@@ -94,8 +94,3 @@ def risk(scores: pl.DataFrame, previous: pl.DataFrame, tiers: Tiers) -> pl.DataF
             model_version="model_version",
         )
     )
-
-
-def select_at_risk(scores: pl.DataFrame, previous: pl.DataFrame, tiers: Tiers) -> pl.DataFrame:
-    """The rows of `risk` that are at risk."""
-    return risk(scores, previous, tiers).filter(pl.col("risk_tier") != "none")

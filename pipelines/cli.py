@@ -241,11 +241,12 @@ def publish(
     parts = resources(settings)
     try:
         done = parts["crm"].point_to(parse_night(night, settings), run_id="churn publish")
-        parts["push"].send(parts["crm"], parts["network"])
+        CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
+        if sent := parts["push"].send(parts["crm"], parts["network"]):
+            CONSOLE.print(f"{sent:,} rows were sent to the receiver.")
     except ValueError as error:
         complain(f"{str(error).removesuffix('.')}.")
         raise typer.Exit(FAILED) from None
-    CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
 
 
 @app.command()

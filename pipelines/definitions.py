@@ -19,7 +19,7 @@ from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
 from assets.scoring import churn_scores
-from assets.settlement import live_performance, retention_uplift, settled_outcomes
+from assets.settlement import enrolments, live_performance, retention_uplift, settled_outcomes
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
 from assets.turn import Turn
@@ -121,6 +121,7 @@ def definitions(settings: Settings) -> dg.Definitions:
                 crm_delivery,
                 crm_push,
                 settled_outcomes,
+                enrolments,
                 live_performance,
                 retention_uplift,
                 retention_report,

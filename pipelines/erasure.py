@@ -8,7 +8,7 @@ import polars as pl
 from rich.box import SIMPLE
 from rich.table import Table
 
-from assets.erased import remember
+from assets.erased import erased_of, remember
 from assets.erasure import CrmTables, Exports, LakeTables, Pages, Place
 from assets.files import FileSource
 from assets.input_source import InputTable, frames
@@ -29,7 +29,8 @@ def erase(customer: str, settings: Settings) -> int:
         settings: What the pipeline is configured with.
 
     Returns:
-        The exit code: 0 if nothing of him is left, 1 if something is, if he stands nowhere, or if a run has the lake.
+        The exit code: 0 if nothing of him is left, 1 if something is, if he stands nowhere, if the receiver of the push
+        was not told, or if a run has the lake.
     """
     try:
         with Turn(settings.beside(settings.lake.path), patience=0).taken("an erasure", CONSOLE.print):
@@ -43,10 +44,13 @@ def _erase(customer: str, settings: Settings) -> int:
     places, lake = _places(settings), lake_of(settings)
     before = _counted(places, customer)
     sources = dict(_sources(customer, settings))
-    if not before and not any(sources.values()):
+    nights = lake.nights("transactions")
+    known = erased_of(lake)
+    # Whoever was erased before stands nowhere, and yet the receiver of the push may not have been told.
+    if not before and not any(sources.values()) and known.digest(customer) not in known.until:
         complain(f"{customer} stands nowhere. Check the id: it is the one of your source, as text.")
         return FAILED
-    if nights := lake.nights("transactions"):
+    if nights:
         # First, so that an interrupted erasure cannot be undone by the next night.
         remember(lake, customer, nights[-1])
     for place in places:
@@ -60,10 +64,10 @@ def _erase(customer: str, settings: Settings) -> int:
     if after:
         complain(f"{sum(after.values()):,} traces of {customer} are left: run this again.")
         return FAILED
-    CONSOLE.print(
-        f"Nothing of {customer} is left in lake, CRM tables, exports, reports and Data Docs. Beyond our reach: "
-    )
-    CONSOLE.print("backups, and what a CRM has copied from the tables; delete there too.")
+    CONSOLE.print(f"Nothing of {customer} is left in lake, CRM tables, exports, reports and Data Docs.", markup=False)
+    if settings.push.forget([customer], nights[-1] if nights else None, settings.network):
+        CONSOLE.print("The receiver of CHURN__PUSH__URL was asked to erase the same customer.")
+    CONSOLE.print("Beyond our reach: backups, and what a CRM has copied from the tables; delete there too.")
     return DONE
 
 

@@ -3,12 +3,16 @@
 from assets.crm import Crm
 from assets.lake import Lake
 from assets.tracking import Tracking
+from models.features import reach_days
 from pipelines.settings import Settings
 
 
 def lake_of(settings: Settings) -> Lake:
     """The lake of these settings."""
-    return Lake(root=str(settings.beside(settings.lake.path)))
+    days = reach_days(
+        settings.features, active_days=settings.churn.active_days, horizon_days=settings.churn.horizon_days
+    )
+    return Lake(root=str(settings.beside(settings.lake.path)), reach_days=days)
 
 
 def tracking_of(settings: Settings) -> Tracking:

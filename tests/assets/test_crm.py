@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from assets import crm_layout, crm_tables
+from assets import crm_layout
 from assets.crm import Crm
 from assets.crm_views import SYNCED
 from assets.erasure import CrmTables
@@ -26,46 +26,9 @@ from models.mapping import DeliveryError
 from models.next_purchase import QUANTILES
 from models.segments import BUSINESS, AtRiskSegment
 from models.table_schema import table_schema
+from tests.at_risk import AT_RISK, LEFT, NIGHT, at_risk
 
-FIRST = date(2026, 3, 1)
-AT_RISK = {
-    "churn_probability": 0.8,
-    "risk_percentile": 90,
-    "risk_tier": "high",
-    "value": 100.25,
-    "value_at_risk": 80.2,
-    "currency": "EUR",
-    "expected_next_purchase": FIRST,
-    "next_purchase_from": FIRST,
-    "next_purchase_until": FIRST,
-    "segment": "save_now",
-    "reason_1": "34 days since the last order; usually every 12",
-    "reason_1_code": "overdue",
-    "action": "service_call",
-    "channel": "phone",
-    "contact_from": date(2027, 1, 1),
-    "contact_until": date(2027, 1, 7),
-    "action_cost": 8.0,
-    "expected_profit": 12.01,
-    "is_control": False,
-    "experiment_id": "retention-1",
-    "stratum": "save_now/high",
-    "deliver": True,
-    "status": "stayed",
-    "entered_on": FIRST,
-    "model_version": "7",
-    "policy_version": "p",
-    "contract_version": "1",
-}
-LEFT = {
-    "risk_tier": "none",
-    "segment": "none",
-    "action": "none",
-    "channel": "none",
-    "deliver": False,
-    "suppressed_reason": "left",
-    "status": "left",
-}
+FIRST = NIGHT
 
 
 def day(number):
@@ -74,13 +37,11 @@ def day(number):
 
 def night(number, customers, snapshot=None):
     """The table of a night: per customer what differs from a typical row."""
-    label = {"night": day(number), "snapshot_id": snapshot or f"{day(number)}_7_{abs(number)}"}
-    rows = [{**AT_RISK, **label, "customer_id": who, **change} for who, change in sorted(customers.items())]
-    return pl.DataFrame(rows, schema=dict(AtRiskSegment.create_empty().schema))
+    return at_risk(customers, night=day(number), snapshot_id=snapshot or f"{day(number)}_7_{abs(number)}")
 
 
 def left(**change):
-    return LEFT | change
+    return {**LEFT, **change}
 
 
 @pytest.fixture
@@ -141,6 +102,9 @@ def test_what_is_published_is_what_is_read(either):
         "rows": 2,
         "published_at": found["updated_at"][0],
     }
+    alone = night(1, {"a": {"reason_1": "Ärger; 'viel'", "value": 0.1 + 0.2, "currency": None}})
+    either.publish(alone, day(1), "run 2")
+    assert either.read().filter(status="stayed").drop("updated_at").equals(alone)
 
 
 def test_publishing_a_night_again_changes_nothing(either):
@@ -367,7 +331,7 @@ class Watermark:
         for *told, stamp in self.cursor.fetchall():
             self.known[told[0]], self.since = tuple(told), stamp
 
-    def at_risk(self):
+    def told(self):
         return {told for told in self.known.values() if told[MAPPED.index("risk_tier")] != "none"}
 
 
@@ -431,7 +395,7 @@ def follow(crm, kind, schedule):
                 if event == "back" or number >= current:
                     current, meant = number, customers
             reader.poll()
-            assert reader.at_risk() == set(night(0, meant).select(MAPPED).rows())
+            assert reader.told() == set(night(0, meant).select(MAPPED).rows())
 
 
 @settings(max_examples=25, deadline=None)
@@ -505,27 +469,58 @@ def test_a_reader_in_another_process_sees_all_of_a_night_or_nothing_of_it(either
 
 CRASH = """
 import os, sys
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 import polars as pl
-from assets import crm_layout, crm_tables
+from assets import crm_tables
+from assets.crm import Crm
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
-store = PostgresqlStore if sys.argv[1].startswith("postgresql") else SqliteStore
-with store.transaction(sys.argv[1]) as store:
-    rows = crm_tables.stored(store, date(2026, 3, 1)).with_columns(night=pl.lit(date(2026, 3, 2))).head(1)
-    crm_tables.make_current(store, rows.drop("updated_at"), date(2026, 3, 2), datetime.now(UTC), departed_days=30)
-    os._exit(9)
+crm = Crm(database=sys.argv[1])
+night = date(2026, 3, 2)
+with crm.transaction() as store:
+    rows = crm_tables.stored(store, date(2026, 3, 1)).drop("updated_at")
+if sys.argv[2] == "copy":
+    for kind in (PostgresqlStore, SqliteStore):
+        def insert(store, table, frame, whole=kind.insert):
+            whole(store, table, frame)
+            if "history" in table:
+                os._exit(9)
+        kind.insert = insert
+else:
+    crm_tables.forget = lambda *_: os._exit(9)
+crm.publish(rows.with_columns(night=pl.lit(night), snapshot_id=pl.lit("crashed")), night, "run")
 """
 
 
-def test_a_crash_before_the_end_leaves_the_night_before_in_place(either):
+@pytest.mark.parametrize("amid", ["copy", "flip"])
+def test_a_crash_leaves_the_night_before_in_place_and_the_next_try_clears_up(either, amid):
     publish(either, 0, {"a": {}, "b": {}})
     before = either.read().sort("customer_id")
-    root = Path(__file__).parents[2]
-    crashed = subprocess.run([sys.executable, "-c", CRASH, either.database], cwd=root, check=False)
-    assert crashed.returncode == 9
-    assert either.read().sort("customer_id").equals(before)
-    assert publish(either, 1, {"a": {}}).outcome == "current"
+    command = [sys.executable, "-c", CRASH, either.database, amid]
+    with ExitStack() as stack:
+        reader = Watermark(either.database, stack)
+        reader.poll()
+        assert subprocess.run(command, cwd=Path(__file__).parents[2], check=False).returncode == 9
+        assert either.read().sort("customer_id").equals(before)
+        draft = "CRM, at_risk_segments_history_draft"
+        if is_postgresql(either.database) and amid == "flip":
+            assert CrmTables(either).count("a")[draft] == 1
+        assert publish(either, 1, {"a": {}, "b": {}}).changed == 0
+        assert draft not in CrmTables(either).count("a")
+        assert stamps(either) == dict(before.select("customer_id", "updated_at").rows())
+        assert publish(either, 2, {"b": {"churn_probability": 0.6}}).changed == 2
+        reader.poll()
+        assert reader.told() == set(night(2, {"b": {"churn_probability": 0.6}}).select(MAPPED).rows())
+
+
+def test_a_night_of_which_postgresql_refuses_a_half_is_not_published(postgres_url):
+    crm = Crm(database=schema(postgres_url))
+    publish(crm, 0, {"a": {}})
+    run(crm.database, "ALTER TABLE at_risk_segments_history ADD CHECK (customer_id <> 'b')")
+    with pytest.raises(DeliveryError, match=r"refuses the delivery: .*violates check constraint"):
+        publish(crm, 1, {"a": {"churn_probability": 0.9}, "b": {}})
+    assert crm.read().select("night", "customer_id").rows() == [(day(0), "a")]
+    assert publish(crm, 1, {"a": {}}).outcome == "current"
 
 
 def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
@@ -544,72 +539,6 @@ def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
     crm.point_to(day(1), "by hand")
     assert sorted(run(url, "SELECT customer_id FROM calls")) == [("a",), ("b",)]
     assert run(url, f"SET ROLE {role}", "SELECT count(*) FROM at_risk_segments") == [(3,)]
-
-
-def earlier(crm, number, customers):
-    """The tables of a version of churn that kept all nights in one table, with a night in them."""
-    with crm.transaction() as store:
-        columns = ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_layout.ROW.items())
-        names = ", ".join(crm_layout.ROW)
-        for statement in (
-            f"CREATE TABLE at_risk_segments_history ({columns}, PRIMARY KEY (night, customer_id))",
-            "CREATE INDEX at_risk_segments_history_updated_at ON at_risk_segments_history (night, updated_at)",
-            f"CREATE TABLE at_risk_segments_departed ({columns}, PRIMARY KEY (customer_id))",
-            f"CREATE TABLE at_risk_segments_pointer (night {store.types['Date']} NOT NULL)",
-            "CREATE TABLE publication_log ("
-            + ", ".join(f"{name} {store.types[str(kind.base_type())]}" for name, kind in crm_layout.ENTRY.items())
-            + ")",
-            f"CREATE VIEW at_risk_segments AS SELECT {names} FROM at_risk_segments_history "
-            f"WHERE night = (SELECT night FROM at_risk_segments_pointer) "
-            f"UNION ALL SELECT {names} FROM at_risk_segments_departed",
-            f"CREATE VIEW at_risk_segments_changes AS SELECT {names} FROM at_risk_segments_history "
-            f"WHERE status IN ('entered', 'left') UNION SELECT {names} FROM at_risk_segments_departed",
-            "CREATE VIEW nights AS SELECT DISTINCT night FROM at_risk_segments_history",
-        ):
-            store.execute(statement)
-        stamp = datetime(2026, 3, 2, 6, tzinfo=UTC)
-        gone = night(number, {"gone": left()}).with_columns(updated_at=stamp)
-        store.insert("at_risk_segments_departed", gone.select(list(crm_layout.ROW)))
-        for past in (number - 1, number):
-            rows = night(past, customers).with_columns(updated_at=stamp)
-            store.insert("at_risk_segments_history", rows.select(list(crm_layout.ROW)))
-        store.insert("at_risk_segments_pointer", pl.DataFrame({"night": [day(number)]}))
-        crm_tables.enter(store, crm_layout.Entry(rows["snapshot_id"][0], day(number), "run", rows.height, stamp))
-
-
-def test_tables_of_an_earlier_version_are_taken_over_and_nothing_counts_as_changed(either):
-    earlier(either, 1, {"a": {}, "b": {}})
-    before = either.read().sort("customer_id")
-    assert before["customer_id"].to_list() == ["a", "b", "gone"]
-    done = publish(either, 2, {"a": {}, "b": {}})
-    assert (done.outcome, done.changed) == ("current", 0)
-    assert stamps(either) == dict(before.select("customer_id", "updated_at").rows())
-    assert either.read("at_risk_segments_history").group_by("night").len().sort("night").rows() == [
-        (day(n), 2) for n in range(3)
-    ]
-    with either.transaction() as store:
-        assert store.read("SELECT night FROM nights ORDER BY night", {"night": pl.Date()}).height == 3
-    assert publish(either, 3, {"a": {"churn_probability": 0.7}}).changed == 2
-
-
-def test_grants_and_options_of_views_survive_the_taking_over(postgres_url):
-    url = schema(postgres_url)
-    role = f"reader_{uuid4().hex}"
-    earlier(Crm(database=url), 0, {"a": {}})
-    run(
-        url,
-        f"CREATE ROLE {role}",
-        "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %I TO " + role + "', current_schema()); END $$",
-        f"GRANT SELECT ON at_risk_segments_history, at_risk_segments TO {role}",
-        "CREATE VIEW own WITH (security_barrier = true) AS SELECT customer_id FROM at_risk_segments_history",
-    )
-    publish(Crm(database=url), 1, {"b": {}})
-    for relation, rows in (("at_risk_segments", 3), ("at_risk_segments_history", 3)):
-        assert run(url, f"SET ROLE {role}", f"SELECT count(*) FROM {relation}") == [(rows,)]
-    assert run(url, "SELECT reloptions::text FROM pg_class WHERE oid = 'own'::regclass") == [
-        ("{security_barrier=true}",)
-    ]
-    assert run(url, "SELECT count(*) FROM own") == [(3,)]
 
 
 def test_a_reader_of_the_history_neither_keeps_old_nights_nor_waits_for_them_to_go(postgres_url):

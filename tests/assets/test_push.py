@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
@@ -13,40 +13,24 @@ import polars as pl
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import SecretStr
+from typer.testing import CliRunner
 
 from assets.crm import Crm
+from assets.lake import SCHEMAS
 from assets.network import Network
 from assets.push import Push
 from assets.retention import crm_push
 from models.mapping import DeliveryError
-from models.segments import AtRiskSegment, departed
+from models.segments import departed
 from models.table_schema import table_schema
+from pipelines.cli import app
+from pipelines.erasure import erase
+from pipelines.settings import load_settings
+from pipelines.stores import crm_of, lake_of
+from tests.at_risk import KEPT_BACK, NIGHT, at_risk
 
-FIRST = date(2026, 3, 1)
 IMPATIENT = Network(retries=4, pause_seconds=0.01)
 JUDGE = Draft202012Validator(table_schema(), format_checker=FormatChecker())
-AT_RISK = {
-    "churn_probability": 0.8,
-    "risk_percentile": 90,
-    "risk_tier": "high",
-    "segment": "save_now",
-    "action": "service_call",
-    "channel": "phone",
-    "contact_from": date(2027, 1, 2),
-    "contact_until": date(2027, 1, 9),
-    "action_cost": 8.0,
-    "expected_profit": 12.0,
-    "is_control": False,
-    "experiment_id": "e",
-    "stratum": "save_now/high",
-    "deliver": True,
-    "status": "stayed",
-    "entered_on": FIRST,
-    "model_version": "7",
-    "policy_version": "p",
-    "contract_version": "1",
-}
-KEPT_BACK = {"deliver": False, "suppressed_reason": "capacity"}
 
 
 class Receiver(ThreadingHTTPServer):
@@ -63,6 +47,11 @@ class Receiver(ThreadingHTTPServer):
     def push(self) -> Push:
         url = SecretStr(f"http://127.0.0.1:{self.server_port}/hook/secret-path")
         return Push(url=url, token=SecretStr("secret-token"), batch_rows=2, timeout_seconds=0.3)
+
+    @property
+    def known(self) -> dict[object, dict[str, object]]:
+        """What the receiver holds: of each customer the last that it was told."""
+        return {row["customer_id"]: row for batch in self.taken.values() for row in batch}
 
     @property
     def rows(self) -> list[tuple[object, object]]:
@@ -82,6 +71,8 @@ class _Answer(BaseHTTPRequestHandler):
             # It takes the batch, even when the answer then comes too late.
             assert [error.message for row in body["rows"] for error in JUDGE.iter_errors(row)] == []
             self.server.taken.setdefault(key, body["rows"])
+            for batch in self.server.taken.values():
+                batch[:] = [row for row in batch if row["customer_id"] not in body.get("erased", [])]
         if mood < 1:
             time.sleep(mood)
         self.send_response(200 if mood < 1 else int(mood))
@@ -115,11 +106,8 @@ def crm(tmp_path):
 
 def publish(crm, number, customers, *, gone=()):
     """Publish a night: per customer what differs from a typical row, and who left."""
-    night = FIRST + timedelta(days=number)
-    label = {"night": night, "snapshot_id": f"{night}_7_0"}
-    rows = [{**AT_RISK, **label, "customer_id": who, **change} for who, change in sorted(customers.items())]
-    rows += [{**AT_RISK, **label, "customer_id": who} for who in gone]
-    table = pl.DataFrame(rows, schema=dict(AtRiskSegment.create_empty().schema))
+    night = NIGHT + timedelta(days=number)
+    table = at_risk({**customers, **{who: {} for who in gone}}, night=night, snapshot_id=f"{night}_7_0")
     left = pl.col("customer_id").is_in(gone)
     crm.publish(pl.concat([table.filter(~left), departed(table.filter(left), night)]), night, "run")
 
@@ -198,3 +186,53 @@ def test_a_night_that_runs_sends_its_news(crm, receiver):
         done = dg.materialize([crm_push], partition_key="2026-03-01", resources=parts, instance=instance)
     assert done.asset_materializations_for_node("crm_push")[0].metadata["dagster/row_count"].value == 1
     assert receiver.rows == [("a", "stayed")]
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch, receiver):
+    """Settings of a shop with a receiver; one night has run."""
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "landing" / "orders.csv").write_text("who,moment\nz,2026-02-01\n")
+    (tmp_path / "churn.toml").write_text(
+        '[source]\npath = "landing"\n[source.columns]\ncustomer_id = "who"\ntimestamp = "moment"\n'
+        "[network]\nretries = 1\npause_seconds = 0.01\n[push]\nbatch_rows = 2\n"
+    )
+    monkeypatch.setenv("DAGSTER_HOME", f"{tmp_path}")
+    monkeypatch.setenv("CHURN__PUSH__URL", receiver.push.url.get_secret_value())
+    settings = load_settings(tmp_path / "churn.toml")
+    lake_of(settings).write("transactions", NIGHT, SCHEMAS["transactions"].create_empty())
+    return settings
+
+
+def test_a_night_that_is_published_again_is_told_too(shop, receiver, monkeypatch):
+    monkeypatch.chdir(shop.file.parent)
+    crm = crm_of(shop)
+    publish(crm, 0, {"a": {}, "b": {}, "c": {}})
+    publish(crm, 1, {"a": {}, "b": {"churn_probability": 0.9}}, gone=["c"])
+    shop.push.send(crm, shop.network)
+    receiver.moods = [503]
+    command = ["publish", "--night", f"{NIGHT}", "--config", f"{shop.file}"]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0
+    assert "2 of them changed. 2 rows were sent to the receiver." in " ".join(told.output.split())
+    assert len(receiver.keys) == 4
+    meant = {row["customer_id"]: (row["churn_probability"], row["status"]) for row in crm.read().to_dicts()}
+    assert {who: (row["churn_probability"], row["status"]) for who, row in receiver.known.items()} == meant
+
+
+def test_a_receiver_is_asked_to_erase_until_it_has_and_once_more_does_no_harm(shop, receiver, capsys):
+    publish(crm_of(shop), 0, {"a": {}, "b": {}, "c": {}})
+    shop.push.send(crm_of(shop), shop.network)
+    receiver.moods = [500, 503]
+    assert erase("b", shop) == 1
+    said = " ".join(capsys.readouterr().err.split())
+    assert "does not take who was erased, and may still hold them: it answers 503" in said
+    assert "then erase them again: only that tells it." in said
+    assert set(receiver.known) == {"a", "b", "c"}
+    for _ in range(2):
+        assert erase("b", shop) == 0
+        assert "The receiver of CHURN__PUSH__URL was asked to erase" in " ".join(capsys.readouterr().out.split())
+        assert set(receiver.known) == {"a", "c"}
+    assert len(set(receiver.keys[-4:])) == 1
+    assert erase("nobody", shop) == 1
+    assert len(receiver.keys) == 6

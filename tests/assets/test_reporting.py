@@ -3,7 +3,9 @@
 import re
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import reduce
 from math import inf
+from operator import or_
 
 import dataframely as dy
 import polars as pl
@@ -21,9 +23,9 @@ from models.matrix import Segments
 from models.power import Power
 from models.segments import AtRiskSegment
 from models.uplift import RetentionUplift
+from tests.at_risk import SCHEMA, at_risk
 
 NIGHT = date(1998, 6, 30)
-SCHEMA = AtRiskSegment.create_empty().schema
 
 FIGURES = {"auroc": 0.75, "log_loss": 0.51, "ece": 0.02}
 METRICS = {
@@ -52,41 +54,17 @@ SETTLED = SettledNight(
 )
 
 
-def row(customer: str, **changes: object) -> dict[str, object]:
-    """A row of the table: somebody at high risk who is to be called."""
-    return {
-        "night": NIGHT,
-        "customer_id": customer,
-        "churn_probability": 0.91,
-        "risk_percentile": 97,
-        "risk_tier": "high",
-        "value": 220.0,
-        "value_at_risk": 200.0,
-        "currency": "EUR",
-        "segment": "save_now",
-        "reason_1": "34 days since the last order; usually every 12",
-        "reason_1_code": "overdue",
-        "action": "service_call",
-        "channel": "phone",
-        "contact_from": NIGHT + timedelta(days=1),
-        "contact_until": NIGHT + timedelta(days=7),
-        "action_cost": 8.0,
-        "expected_profit": 32.0,
-        "is_control": False,
-        "experiment_id": "none",
-        "stratum": "high/high",
-        "deliver": True,
-        "status": "entered",
-        "entered_on": NIGHT,
-        "model_version": "2",
-        "policy_version": "p",
-        "snapshot_id": "s",
-        "contract_version": "1",
-    } | changes
+CALLED = {"churn_probability": 0.91, "value_at_risk": 200.0, "expected_profit": 32.0, "status": "entered"}
 
 
-def table(*rows: dict[str, object]) -> dy.DataFrame[AtRiskSegment]:
-    return AtRiskSegment.validate(pl.DataFrame(list(rows), schema=SCHEMA))
+def row(customer: str, **changes: object) -> dict[str, dict[str, object]]:
+    """A row of the table: somebody at high risk who is to be called from tomorrow on."""
+    return {customer: {**CALLED, **changes}}
+
+
+def table(*rows: dict[str, dict[str, object]]) -> dy.DataFrame[AtRiskSegment]:
+    days = {"night": NIGHT, "contact_from": NIGHT + timedelta(days=1), "contact_until": NIGHT + timedelta(days=7)}
+    return AtRiskSegment.validate(at_risk(reduce(or_, rows), **days))
 
 
 NOTHING = {"risk_tier": "none", "segment": "none", "action": "none", "channel": "none", "deliver": False}
@@ -243,7 +221,7 @@ def test_without_amounts_no_money_is_invented(report):
     poor = AT_RISK.with_columns(
         pl.lit(None).alias(name) for name in ("value", "value_at_risk", "expected_profit", "currency")
     )
-    poor = poor.cast(SCHEMA)
+    poor = poor.cast(pl.Schema(SCHEMA))
     for page in (as_text, as_html):
         shown = page(replace(report, at_risk=poor))
         assert "EUR" not in shown

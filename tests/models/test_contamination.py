@@ -7,6 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from models import simulator
+from models.backtest import backtest_night
 from models.challenge import Question, challenge
 from models.classifier import ClassifierRecipe
 from models.contamination import act, untreated
@@ -92,6 +93,18 @@ def test_a_high_score_is_not_learned_to_mean_staying(worlds):
     truth, fooled, freed = told(alone, None), told(reacted, None), told(reacted, delivered)
     assert fooled < truth - 0.2
     assert freed == pytest.approx(truth, abs=0.07)
+
+
+def test_a_backtest_neither_learns_from_the_treated_nor_judges_on_them(worlds):
+    _, reacted, delivered = worlds
+    night = NIGHT - timedelta(days=HORIZON)
+    near = delivered.filter((pl.col("night") - pl.lit(night)).dt.total_days().abs() < HORIZON).collect()
+    outcomes = backtest_night(reacted, night, QUESTION, None, delivered=delivered).outcomes
+    treated = near.filter("deliver")["customer_id"]
+    assert not outcomes["customer_id"].is_in(treated.implode()).any()
+    repeated = outcomes.filter(pl.len().over("customer_id") > 1)
+    assert repeated.height > 100
+    assert repeated["customer_id"].is_in(near["customer_id"].implode()).all()
 
 
 def example(*customers, night=NIGHT):

@@ -53,6 +53,14 @@ def settlement(night: date, *, rate: float, expected: float) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=NO_SETTLED.schema, orient="row")
 
 
+def test_what_contacts_changed_is_no_fault_of_the_model():
+    seen = settlement(TONIGHT - timedelta(days=30), rate=0.3, expected=0.5)
+    alone = settlement(TONIGHT - timedelta(days=30), rate=0.49, expected=0.5)
+    assert stale(compared(customers(4000, seed=1), seen))
+    both = pl.concat([seen, alone.with_columns(scorer=pl.lit("champion_untreated"))])
+    assert not stale(compared(customers(4000, seed=1), both))
+
+
 def test_the_night_of_the_training_has_not_drifted_at_all():
     found = compared(customers(4000, seed=1))
     assert found["value"].to_list() == [0.0] * found.height

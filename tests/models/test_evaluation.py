@@ -220,7 +220,7 @@ def repeated(times):
     churned, probability = night(400, 3, digits=2)
     rival = np.clip(probability + np.random.default_rng(1).normal(0, 0.1, 400), 0.01, 0.99)
     rows = np.where(np.arange(400) % 2, times, 1)
-    every = [np.repeat(each, rows) for each in (churned, probability, rival)]
+    every = np.repeat(churned, rows), np.repeat(probability, rows), np.repeat(rival, rows)
     return (churned, probability, rival), every, np.repeat(rows, rows)
 
 
@@ -232,8 +232,11 @@ def test_a_customer_who_is_repeated_is_no_further_evidence():
     (churned, probability, rival), every, copies = repeated(9)
     judge = EvaluationRecipe(replicates=400)
     alone = widths(evaluate(churned, probability, judge) | compare(churned, probability, rival, judge))
-    taken = widths(evaluate(*every[:2], judge) | compare(*every, judge))
-    known = widths(evaluate(*every[:2], judge, copies=copies) | compare(*every, judge, copies))
+    churned, probability, rival = every
+    taken = widths(evaluate(churned, probability, judge) | compare(churned, probability, rival, judge))
+    known = widths(
+        evaluate(churned, probability, judge, copies=copies) | compare(churned, probability, rival, judge, copies)
+    )
     for name in ("log_loss", "auroc", "brier", "log_loss_gain", "auroc_gain"):
         # Half of the customers count nine times as much as the others: they are as good as 0.6 of all.
         assert 1.1 < known[name] / alone[name] < 1.7, name

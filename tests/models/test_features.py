@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from polars.testing import assert_frame_equal, assert_series_equal
 from models import history, population, priors
 from models.catalogue import catalogue, meanings
 from models.customer_items import TRAITS, CustomerItem
-from models.features import FeatureRecipe, feature_names, features
+from models.features import FeatureRecipe, feature_names, features, reach_days
 from models.formulas import FAMILIES
 from models.history import MEASURES, blocks, measured
 from models.population import Returns, returns
@@ -169,6 +170,16 @@ def test_many_nights_at_once_are_each_night_alone(past: list[Row], offsets: set[
     nights = [NIGHT + timedelta(days=offset) for offset in offsets]
     alone = [known(table(past), [night]) for night in sorted(nights)]
     assert_frame_equal(known(table(past), nights), pl.concat(alone))
+
+
+@quick
+@given(rows(-100, 0), st.sampled_from([60, 400]))
+def test_nothing_out_of_reach_changes_a_feature(past: list[Row], lookback: int) -> None:
+    recipe = replace(RECIPE, lookback_days=lookback)
+    reach = reach_days(recipe, active_days=ACTIVE, horizon_days=HORIZON)
+    older = [(row[0], row[1] - timedelta(days=reach - 70), *row[2:]) for row in past]
+    near = [row for row in [*past, *older] if row[1] > NIGHT - timedelta(days=reach)]
+    assert_frame_equal(known(table([*past, *older]), recipe=recipe), known(table(near), recipe=recipe))
 
 
 @quick
@@ -439,6 +450,26 @@ def test_more_rows_than_can_be_sorted_at_once_are_refused_with_a_way_out() -> No
     days = many.with_columns(day=pl.lit(NIGHT), orders=1)
     with pytest.raises(ValueError, match="in buckets of customers"):
         blocks(days, after=date(1, 1, 1), until=date(9999, 12, 31), measures={"orders": pl.Int8()})
+
+
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(NIGHT - timedelta(days=400), NIGHT), (date(1, 1, 1), date(9999, 12, 31))],
+    ids=["narrow key", "wide key"],
+)
+@pytest.mark.parametrize("mixed", [False, True], ids=["in order", "out of order"])
+def test_days_are_packed_in_order_whatever_order_they_come_in(since: date, until: date, mixed: bool) -> None:
+    ago = pl.int_range(3000) * 7 % 300
+    days = pl.select(
+        customer_id=pl.format("C{}", (pl.int_range(3000) // 2).cast(pl.String).str.zfill(4)),
+        day=pl.lit(NIGHT) - pl.duration(days=ago),
+        orders=pl.int_range(3000) % 5,
+    ).sort("customer_id", "day")
+    arrived = days.sample(fraction=1, shuffle=True, seed=1) if mixed else days
+    (block,) = blocks(arrived.lazy(), after=since, until=until, measures={"orders": pl.Int8()})
+    assert block.customers.gather(block.owners()).to_list() == days["customer_id"].to_list()
+    assert block.day.tolist() == days["day"].to_physical().to_list()
+    assert block.values["orders"].tolist() == days["orders"].to_list()
 
 
 def test_one_thread_and_four_write_the_same_bytes(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
+from models.enrolment import ARM
 from models.experiment import minimum_detectable_effect
 from models.power import power
 
@@ -22,7 +23,7 @@ def table(nights, treated, control, *, risk=0.5):
     names = ["night", "customer_id", "experiment_id", "deliver", "suppressed_reason"]
     schema = dict(zip(names, [pl.Date, pl.String, pl.String, pl.Boolean, pl.String], strict=True))
     frame = pl.LazyFrame(rows, schema=schema, orient="row")
-    return frame.with_columns(status=pl.lit("entered"), action=pl.lit("call"), churn_probability=pl.lit(risk))
+    return frame.with_columns(ARM, action=pl.lit("call"), churn_probability=pl.lit(risk))
 
 
 def told(frame):

@@ -70,7 +70,8 @@ def told(prior, treated, control, elsewhere=()):
     """The belief after an experiment of one cell; each arm is customers, those who left, their churn probability."""
     controls = {CELL: band(*control)} | {("mail", f"{n}"): band(*each) for n, each in enumerate(elsewhere)}
     known = {cell: bands for cell, bands in controls.items() if len(bands)}
-    return posterior(*prior, band(*treated), levels(known, [CELL]).get(CELL))
+    alpha, beta = prior
+    return posterior(alpha, beta, band(*treated), levels(known, [CELL]).get(CELL))
 
 
 def band(customers, left, probability):

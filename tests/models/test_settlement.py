@@ -9,7 +9,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from models.definition import ChurnDefinition
 from models.ranking import EvaluationRecipe
-from models.settlement import SERVED, Performance, SettledOutcome, performance, ripe, settle
+from models.settlement import SERVED, UNTREATED, Performance, SettledOutcome, performance, ripe, settle
 
 NIGHT = date(2026, 1, 31)
 CHURN = ChurnDefinition(horizon_days=30)
@@ -173,6 +173,16 @@ def test_each_night_is_judged_on_its_own():
     auroc = both.filter(scorer=SERVED, figure="auroc")
     assert auroc["night"].to_list() == [NIGHT, day(1)]
     assert auroc["value"].sum() == pytest.approx(1)
+
+
+def test_what_served_is_judged_once_more_on_those_whom_no_contact_reached():
+    past = outcomes()
+    assert performance(past, QUICK, past).equals(performance(past, QUICK))
+    alone = past[: past.height // 2]
+    found = performance(past, QUICK, alone)
+    assert found.filter(pl.col("scorer") != UNTREATED).equals(performance(past, QUICK))
+    without = found.filter(scorer=UNTREATED).drop("scorer")
+    assert without.equals(performance(alone, QUICK).filter(scorer=SERVED).drop("scorer"))
 
 
 def test_no_outcomes_have_no_performance():

@@ -1,59 +1,23 @@
 """The night in a few figures."""
 
-from datetime import date
-
-import polars as pl
-
 from models.segments import AtRiskSegment
 from models.summary import summary
+from tests.at_risk import KEPT_BACK, LEFT, at_risk
 
-NIGHT = date(2026, 3, 1)
+WHOLE = {"value": 100.0, "value_at_risk": 80.0, "expected_profit": 12.0, "status": "entered"}
 
 
 def rows(*changes):
-    plain = {
-        "night": NIGHT,
-        "churn_probability": 0.8,
-        "risk_percentile": 90,
-        "risk_tier": "high",
-        "value": 100.0,
-        "value_at_risk": 80.0,
-        "currency": "EUR",
-        "segment": "save_now",
-        "reason_1": "Has bought only once so far",
-        "reason_1_code": "bought_once",
-        "action": "call",
-        "channel": "phone",
-        "contact_from": date(2026, 3, 2),
-        "contact_until": date(2026, 3, 8),
-        "action_cost": 8.0,
-        "expected_profit": 12.0,
-        "is_control": False,
-        "experiment_id": "e",
-        "stratum": "save_now/high",
-        "deliver": True,
-        "status": "entered",
-        "entered_on": NIGHT,
-        "model_version": "7",
-        "policy_version": "p",
-        "snapshot_id": "s",
-        "contract_version": "1",
-    }
-    made = [{**plain, "customer_id": f"c{n}", **change} for n, change in enumerate(changes)]
-    return AtRiskSegment.validate(pl.DataFrame(made, schema=dict(AtRiskSegment.create_empty().schema)))
-
-
-KEPT_BACK = {"deliver": False, "contact_from": None, "contact_until": None}
-LEFT = KEPT_BACK | {"status": "left", "risk_tier": "none", "segment": "none", "action": "none"}
+    return AtRiskSegment.validate(at_risk({f"c{n}": WHOLE | change for n, change in enumerate(changes)}))
 
 
 def test_a_night_is_summed_up():
     table = rows(
         {},
         {"expected_profit": 30.0, "status": "stayed", "risk_tier": "medium"},
-        KEPT_BACK | {"is_control": True, "suppressed_reason": "control", "expected_profit": 99.0},
-        KEPT_BACK | {"suppressed_reason": "capacity", "risk_tier": "low", "segment": "nurture"},
-        LEFT | {"suppressed_reason": "left"},
+        {"deliver": False, "is_control": True, "suppressed_reason": "control", "expected_profit": 99.0},
+        {**KEPT_BACK, "risk_tier": "low", "segment": "nurture"},
+        LEFT,
     )
     found = summary(table, active=50)
     top = found.pop("top")
@@ -62,7 +26,7 @@ def test_a_night_is_summed_up():
         "at_risk": 4,
         "by_tier": {"high": 2, "medium": 1, "low": 1},
         "by_segment": {"save_now": 3, "nurture": 1},
-        "by_action": {"call": 2},
+        "by_action": {"service_call": 2},
         "entered": 3,
         "left": 1,
         "value_at_risk": 320.0,
@@ -74,7 +38,7 @@ def test_a_night_is_summed_up():
         "suppressed": {"capacity": 1, "control": 1},
     }
     assert [row["customer_id"] for row in top] == ["c1", "c0", "c3"]
-    assert top[0]["reason_1"] == "Has bought only once so far"
+    assert top[0]["reason_1"] == "34 days since the last order; usually every 12"
 
 
 def test_without_amounts_the_riskiest_come_first_and_money_is_unknown():

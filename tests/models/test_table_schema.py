@@ -9,35 +9,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from models.segments import AtRiskSegment, departed
 from models.table_schema import WORDS, table_schema
+from tests.at_risk import at_risk
 
 JUDGE = Draft202012Validator(table_schema(), format_checker=FormatChecker())
-AT_RISK = {
-    "night": date(2026, 3, 1),
-    "customer_id": "a",
-    "churn_probability": 0.8,
-    "risk_percentile": 90,
-    "risk_tier": "high",
-    "value": 100.25,
-    "value_at_risk": 80.2,
-    "currency": "EUR",
-    "segment": "save_now",
-    "action": "service_call",
-    "channel": "phone",
-    "contact_from": date(2026, 3, 2),
-    "contact_until": date(2026, 3, 9),
-    "action_cost": 8.0,
-    "expected_profit": 12.0,
-    "is_control": False,
-    "experiment_id": "e",
-    "stratum": "save_now/high",
-    "deliver": True,
-    "status": "stayed",
-    "entered_on": date(2026, 3, 1),
-    "model_version": "7",
-    "policy_version": "p",
-    "snapshot_id": "s",
-    "contract_version": "1",
-}
 BROKEN: list[dict[str, object]] = [
     {"night": None},
     {"customer_id": ""},
@@ -75,7 +49,7 @@ def verdicts(table):
 
 
 def table_of(change):
-    return pl.DataFrame([AT_RISK | change], schema=dict(AtRiskSegment.create_empty().schema))
+    return at_risk({"a": change})
 
 
 @pytest.mark.parametrize("change", BROKEN, ids=str)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.tiers import TIERS, Tiers, risk, select_at_risk
+from models.tiers import TIERS, Tiers, risk
 
 NOBODY = pl.DataFrame(schema={"customer_id": pl.String, "risk_tier": pl.String})
 BY_PROBABILITY = Tiers(by="probability", low=0.5, medium=0.6, high=0.8, leave_margin=0.05)
@@ -65,13 +65,10 @@ def test_customers_with_the_same_score_share_their_percentile():
     assert risk(scores(0.2, 0.2, 0.2, 0.9), NOBODY, Tiers())["risk_percentile"].to_list() == [50, 50, 50, 100]
 
 
-def test_only_customers_at_risk_are_selected_in_the_order_of_their_ids():
-    selected = select_at_risk(scores(0.9, 0.1, 0.7).reverse(), NOBODY, BY_PROBABILITY)
-    assert selected.select("customer_id", "risk_tier").rows() == [("c000", "high"), ("c002", "medium")]
-
-
-def test_a_night_without_customers_has_nobody_at_risk():
-    assert select_at_risk(scores(0.5).clear(), NOBODY, Tiers()).is_empty()
+def test_places_come_in_the_order_of_ids_and_a_night_without_customers_has_none():
+    placed = risk(scores(0.9, 0.1, 0.7).reverse(), NOBODY, BY_PROBABILITY)
+    assert placed.select("customer_id", "risk_tier").rows() == [("c000", "high"), ("c001", "none"), ("c002", "medium")]
+    assert risk(scores(0.5).clear(), NOBODY, Tiers()).is_empty()
 
 
 @pytest.mark.parametrize(

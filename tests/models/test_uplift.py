@@ -157,7 +157,8 @@ def test_every_row_is_kept_or_too_close_after_one_that_is(entered, days):
         experiment_id=pl.lit("e"),
         arm=pl.lit("treated"),
     )
-    last, expected = {}, []
+    last: dict[str, int] = {}
+    expected = []
     for who, day in sorted(entered):
         if who not in last or day - last[who] >= days:
             last[who] = day

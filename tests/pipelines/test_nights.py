@@ -237,6 +237,8 @@ def test_a_ripe_night_is_settled_once_and_the_model_is_held_to_it(late):
     figures = late.table("live_performance", LATE).filter(pl.col("figure") == "auroc")
     assert set(figures["scorer"]) >= {"champion", "recency", "frequency", "logistic_rfm", "mbg_nbd"}
     table = late.table("at_risk_segments", EARLY)
+    assert late.table("enrolments", LATE).height == table.filter(ENTERED).height
+    assert "champion_untreated" in set(figures["scorer"])
     counted = late.table("save_rates", LATE)
     assert (counted["alpha"] == counted["prior_alpha"]).all()  # the night is settled too late for tonight
     entered = late.table("action_propensities", LATE)
@@ -314,6 +316,16 @@ def test_a_channel_is_recommended_only_to_those_who_agreed_to_it(recorded):
     assert set(contacted["channel"]) == {"email"}
     assert contacted["customer_id"].is_in(agreed).all()
     assert "no_consent" in table.filter(~pl.col("customer_id").is_in(agreed))["suppressed_reason"]
+
+
+def test_an_objector_is_not_learned_from(recorded, sales):
+    tracking = resources(load_settings(recorded.folder / "churn.toml"))["tracking"]
+    newest = tracking.versions()[-1]
+    assert newest.trained_as_of == LATE
+    judged, day = LATE - timedelta(days=30), pl.col("timestamp").dt.date()
+    active = sales.filter(day <= judged, day > judged - timedelta(days=120))["customer_id"].unique()
+    assert objector(recorded) in active
+    assert tracking.figures(newest)["test/customers"] == len(active) - 1
 
 
 def test_an_objector_is_not_scored_and_told_to_have_left(recorded, capsys):
