@@ -200,13 +200,12 @@ def _explained(uri: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep quiet about what MLflow 3.17 does of its own accord beside SQLAlchemy 2.1 and pandas 3."""
+    """Keep quiet about what MLflow 3.17 does of its own accord beside SQLAlchemy 2.1."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
         # It would put customers into the artifact store.
         warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
-        warnings.filterwarnings("ignore", ".*'str' dtypes are included by select_dtypes", DeprecationWarning)
         yield
 
 

@@ -1,5 +1,6 @@
 """What is known of each active customer as of the night."""
 
+from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -78,5 +79,12 @@ def features_on_spark(
 ) -> list[Path]:
     """Files of features that Spark computes from what the lake holds up to the night."""
     night = as_night(context.partition_key)
-    files = {table: [lake.file(table, each) for each in lake.nights(table) if each <= night] for table in KNOWN}
+    first = min(asked.nights)
+    nights = {
+        table: lake.within_reach(table, first, night)
+        if table in SUMS
+        else lake.before(table, night + timedelta(days=1))
+        for table in KNOWN
+    }
+    files = {table: [lake.file(table, each) for each in found] for table, found in nights.items()}
     return on_spark(FeatureJob(engine, files, asked, Path(mkdtemp(dir=scratch), "features")), context)

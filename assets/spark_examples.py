@@ -1,7 +1,6 @@
 """Examples of a training from which Spark grows the trees: XGBoost in several tasks, each with some customers."""
 
 import logging
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -91,9 +90,7 @@ class SparkExamples(DiskExamples):
             verbose=False,
             **known,
         )
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
-            booster: xgb.Booster = classifier.fit(parts).get_booster()
+        booster: xgb.Booster = classifier.fit(parts).get_booster()
         return booster
 
 

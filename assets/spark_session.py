@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,9 +67,7 @@ def spark_session(engine: Engine) -> Iterator["SparkSession"]:
             builder = builder.config(name, value)
     if engine.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
-    with TemporaryDirectory() as folder, warnings.catch_warnings():
-        # Of pandas nothing but Arrow's tables is used, which do not pass through it.
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    with TemporaryDirectory() as folder:
         session = builder.getOrCreate()
         try:
             session.addArtifacts(_code(Path(folder)), pyfile=True)
