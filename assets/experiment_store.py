@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import math
 import os
 import re
@@ -103,11 +104,23 @@ class ExperimentStore:
         for name, table in tables.items():
             if "customer_id" in table.columns:
                 raise ValueError(f"table {name!r} has a column customer_id: record sums and shares, never customers")
-            columns = table.with_columns(cs.temporal().cast(pl.String)).to_dict(as_series=False)
-            with _quiet():
-                self.client.log_table(run, columns, f"tables/{name}.json")
-        for name, figure in figures.items():
-            self.client.log_figure(run, figure, f"figures/{name}.png")
+        # At once: MLflow's own `log_table` looks the run and all its artifacts up for every table.
+        with tempfile.TemporaryDirectory() as folder:
+            for kind, pages in (("tables", tables), ("figures", figures)):
+                if pages:
+                    Path(folder, kind).mkdir()
+            for name, table in tables.items():
+                told = table.with_columns(
+                    cs.temporal().cast(pl.String), pl.when(cs.float().is_finite()).then(cs.float())
+                )
+                content = {"columns": told.columns, "data": told.rows()}
+                Path(folder, "tables", f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+            for name, figure in figures.items():
+                figure.savefig(Path(folder, "figures", f"{name}.png"))
+            self.client.log_artifacts(run, folder)
+        if tables:
+            known = [{"path": f"tables/{name}.json", "type": "table"} for name in tables]
+            self.client.set_tag(run, "mlflow.loggedArtifacts", json.dumps(known))
 
     def log_model(self, run: str, name: str, scorer: Scorer, *, metadata: Mapping[str, str]) -> "LoggedModel":
         """Store a scorer as a model of the run that MLflow can load without this pipeline."""
