@@ -56,7 +56,9 @@ active_days = 90
 [training]
 nights = 3
 [training.classifier]
-rounds = 20
+rounds = 10
+[evaluation]
+replicates = 20
 [engine]
 """
 TABLES = "customer_features", "churn_scores", "at_risk_segments"

@@ -41,7 +41,9 @@ active_days = 120
 [training]
 nights = 6
 [training.classifier]
-rounds = 60
+rounds = 30
+[evaluation]
+replicates = 50
 [value]
 currency = "EUR"
 """
