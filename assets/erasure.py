@@ -2,6 +2,7 @@
 
 import html
 import re
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from assets.crm import Crm
 from assets.crm_layout import CURRENT, HISTORY, LOG, Store
 from assets.exports import export
 from assets.lake import Lake, store
+from assets.packs import FOLDER
 from assets.postgresql import is_postgresql, literal
 
 EXPORTED = "at_risk_segments.parquet"
@@ -48,6 +50,8 @@ class LakeTables:
 
     def erase(self, customer: str) -> None:
         """Write the nights that hold him anew, without him; the account of each night still adds up."""
+        if (packs := Path(self.lake.root) / FOLDER).exists():
+            shutil.rmtree(packs)
         for file in self._files():
             if _rows(file, customer):
                 store(pl.read_parquet(file).filter(pl.col("customer_id").ne_missing(customer)), file)

@@ -109,6 +109,7 @@ def arrivals(
             f"To have the nights one by one, remove the lake and run `churn nights {night}..{passed[-1]}`."
         )
     refuse_half_nights(lake, passed)
+    lake.pack(night)
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))

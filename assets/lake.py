@@ -1,6 +1,6 @@
 """The lake: one folder per table, one Parquet file per night, whole or not there at all."""
 
-import os
+from bisect import bisect_left
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,7 +9,9 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
+from assets.listing import FILE, listed
 from assets.nights import FIRST_NIGHT, as_night
+from assets.packs import PACKED, files_of, months
 from models.consent import Consent
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
@@ -66,16 +68,12 @@ class Lake(dg.ConfigurableIOManager):
 
     def file(self, table: str, night: date) -> Path:
         """Where a night of a table is stored."""
-        return Path(self.root) / table / f"night={night}" / "data.parquet"
+        return Path(self.root) / table / f"night={night}" / FILE
 
     def nights(self, table: str, since: date = FIRST_NIGHT) -> list[date]:
         """The nights of a table that are stored, from one on, oldest first."""
-        folder = Path(self.root) / table
-        # Every step of a night asks, of years of nights: names are compared before anything is opened.
-        names = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208
-        found = {as_night(name.removeprefix("night=")): name for name in names if name.startswith("night=")}
-        kept = sorted(night for night in found if night >= since)
-        return [night for night in kept if os.path.exists(f"{folder}/{found[night]}/data.parquet")]  # noqa: PTH110
+        found = listed(f"{self.root}/{table}")
+        return found[bisect_left(found, since) :]
 
     def within_reach(self, table: str, first: date, last: date) -> list[date]:
         """The nights of a table up to the last of some nights that can hold what the first looks back on.
@@ -87,7 +85,8 @@ class Lake(dg.ConfigurableIOManager):
 
     def before(self, table: str, night: date) -> list[date]:
         """The nights of a table that lie before a night, oldest first."""
-        return [each for each in self.nights(table) if each < night]
+        found = self.nights(table)
+        return found[: bisect_left(found, night)]
 
     def scan(self, table: str, nights: Iterable[date]) -> pl.LazyFrame:
         """Read nights of a table as one frame.
@@ -96,7 +95,7 @@ class Lake(dg.ConfigurableIOManager):
             FileNotFoundError: If there are none and the table's columns are not declared.
             ValueError: If a stored night has other columns than the declared ones.
         """
-        files = [self.file(table, night) for night in nights]
+        files = files_of(self.root, table, list(nights))
         schema = SCHEMAS.get(table)
         if files:
             frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="insert")
@@ -124,6 +123,24 @@ class Lake(dg.ConfigurableIOManager):
         path.parent.mkdir(parents=True, exist_ok=True)
         store(frame, path)
         return pl.scan_parquet(path).select(pl.len()).collect().item()  # type: ignore[no-any-return]
+
+    def pack(self, night: date) -> None:
+        """Put months of small tables before that of a night together, for all who read years of them.
+
+        Whoever calls it has the turn to write to the lake.
+        """
+        for table in PACKED:
+            schema = SCHEMAS[table].create_empty().schema
+            for pack, files in months(self.root, table, self.before(table, night)):
+                path = Path(pack)
+                if not pack or path.exists():
+                    continue
+                path.parent.mkdir(parents=True, exist_ok=True)
+                month = path.name.rpartition("-")[0]
+                for old in path.parent.glob(f"{month}-*"):
+                    old.unlink()
+                rows = pl.scan_parquet(files, hive_partitioning=False, schema=schema, missing_columns="insert")
+                store(rows, path)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:
         """Store what an asset returned."""

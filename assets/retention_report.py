@@ -1,6 +1,6 @@
 """The page and the text that a retention manager reads in the morning."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -48,12 +48,14 @@ class Reports(dg.ConfigurableResource[None]):
 
 @dg.asset(
     partitions_def=NIGHTS,
-    deps=["crm_delivery", "churn_scores"],
+    deps=[
+        "crm_delivery",
+        "churn_scores",
+        *(dg.AssetDep(table, partition_mapping=UP_TO_TONIGHT) for table in ("settled_outcomes", "live_performance")),
+    ],
     ins={
         "customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
         "enrolments": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
-        "settled_outcomes": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
-        "live_performance": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
     },
     group_name="settlement",
 )
@@ -75,8 +77,6 @@ def retention_report(
     churn_model: pl.DataFrame,
     model_drift: pl.DataFrame,
     enrolments: pl.LazyFrame,
-    settled_outcomes: pl.LazyFrame,
-    live_performance: pl.DataFrame,
     retention_uplift: pl.DataFrame,
     save_rates: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
@@ -98,7 +98,7 @@ def retention_report(
         at_risk=at_risk_segments,
         model=f"Version {model['model_version']}, trained as of {model['trained_as_of']}; {model['serves']} serves.",
         gate=model["verdict"],
-        settled=newest_settled(settled_outcomes, live_performance, churn),
+        settled=newest_settled(lake, night, churn),
         uplift=retention_uplift.filter(pl.col("experiment_id") == experiment.experiment_id),
         power=power(
             experiment.acted_on(entered),
@@ -143,13 +143,21 @@ def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFra
     return said
 
 
-def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, churn: ChurnDefinition) -> SettledNight | None:
+def newest_settled(lake: Lake, night: date, churn: ChurnDefinition) -> SettledNight | None:
     """The newest settled night with its tiers and figures; None before one is ripe."""
-    if figures.is_empty():
+    newest, by = None, night
+    for past in reversed([each for each in lake.nights("live_performance") if each <= night]):
+        # What a night settled was ripe by then: no older one has a newer night to tell of.
+        if newest is not None and past < newest + timedelta(days=churn.ripe_days):
+            break
+        said = lake.scan("live_performance", [past]).select(pl.col("night").max()).collect().item()
+        if said is not None and (newest is None or said > newest):
+            newest, by = said, past
+    if newest is None:
         return None
-    night = figures.select(pl.col("night").max()).item()
+    outcomes, figures = lake.scan("settled_outcomes", [by]), lake.scan("live_performance", [by]).collect()
     tiers = (
-        outcomes.filter(pl.col("night") == night)
+        outcomes.filter(pl.col("night") == newest)
         .group_by("risk_tier")
         .agg(
             customers=pl.len(),
@@ -158,6 +166,6 @@ def newest_settled(outcomes: pl.LazyFrame, figures: pl.DataFrame, churn: ChurnDe
         )
     )
     metrics: dict[str, dict[str, float]] = {}
-    for scorer, figure, value in figures.filter(pl.col("night") == night).select("scorer", "figure", "value").rows():
+    for scorer, figure, value in figures.filter(pl.col("night") == newest).select("scorer", "figure", "value").rows():
         metrics.setdefault(scorer, {})[figure] = value
-    return SettledNight(night, night + timedelta(days=churn.ripe_days), tiers.collect(), metrics, churn)
+    return SettledNight(newest, newest + timedelta(days=churn.ripe_days), tiers.collect(), metrics, churn)

@@ -1,6 +1,8 @@
 """How right earlier nights were: outcomes of the nights that are ripe, and the figures that follow from them."""
 
 import hashlib
+from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import dagster as dg
@@ -19,6 +21,9 @@ from models.settlement import performance, ripe, settle
 from models.terms import customer_terms
 from models.uplift import retention_uplift as uplift_of
 from models.value import ValueRule
+
+_MENDED_DAYS = 365
+"""How late a night may be mended to be settled still."""
 
 
 @dg.asset(
@@ -45,9 +50,8 @@ def settled_outcomes(
 ) -> pl.LazyFrame:
     """What became of the active customers of every night that is ripe and was not settled before."""
     night = as_night(context.partition_key)
-    scored, until = lake.nights("churn_scores"), settled_until(lake, night)
-    settled = [past for past in scored if until is not None and past <= until]
-    nights = ripe(scored, settled, night=night, horizon_days=churn.ripe_days)
+    scored = lake.nights("churn_scores")
+    nights = ripe(scored, settled_nights(lake, scored, night), night=night, horizon_days=churn.ripe_days)
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
     made = customer_facts.filter(pl.col("input").is_in(contacts)) if contacts else None
     # Whoever was scored had bought within reach of that night; contracts may be older.
@@ -62,13 +66,21 @@ def enrolments(settled_outcomes: pl.LazyFrame) -> pl.LazyFrame:
     return enrolments_of(settled_outcomes)
 
 
-def settled_until(lake: Lake, night: date) -> date | None:
-    """The newest of the nights that earlier nights have settled, each of which settled all that were ripe by then."""
-    for past in reversed(lake.before("settled_outcomes", night)):
-        newest: date | None = lake.scan("settled_outcomes", [past]).select(pl.col("night").max()).collect().item()
+def settled_nights(lake: Lake, scored: Sequence[date], night: date) -> list[date]:
+    """Which scored nights were settled by nights before a night, told from those of the last year and the newest.
+
+    A night that was mended after a later one had settled its date is still to be settled; one of more than a year ago
+    counts as settled with those after it, so that no night reads all of history.
+    """
+    since, earlier = night - timedelta(days=_MENDED_DAYS), lake.before("settled_outcomes", night)
+    recent = lake.scan("settled_outcomes", earlier[bisect_left(earlier, since) :])
+    found = set(recent.select(pl.col("night").unique()).collect().to_series())
+    newest = max(found, default=None)
+    for past in reversed(earlier[: bisect_left(earlier, since)]):
         if newest is not None:
-            return newest
-    return None
+            break
+        newest = lake.scan("settled_outcomes", [past]).select(pl.col("night").max()).collect().item()
+    return [past for past in scored if past in found or (newest is not None and past < since and past <= newest)]
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="settlement", kinds={"mlflow"})
