@@ -21,6 +21,7 @@ SPEED = (
     "features",
     "validation",
     "startup",
+    "nightly",
     "reasons",
     "history",
     "publication",

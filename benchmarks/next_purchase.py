@@ -32,7 +32,7 @@ def judged(data: DataSet, followed: int) -> dict[str, float]:
     )
     usual = pl.col("gap_median_days").fill_null(pl.col("gap_median_days").median()) - pl.col("recency_days")
     rows = (
-        known.hstack(next_purchase(known, night))
+        known.join(next_purchase(known, night), on="customer_id")
         .with_columns(usual=pl.lit(night) + pl.duration(days=usual.clip(1).cast(pl.Int64)))
         .join(came, on="customer_id")
     )

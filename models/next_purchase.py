@@ -18,7 +18,7 @@ FURTHEST_DAYS = 3_650
 Vector = NDArray[np.float64]
 
 
-def next_purchase(features: pl.DataFrame, night: date) -> pl.DataFrame:
+def next_purchase(features: pl.DataFrame, night: date, whom: pl.Expr | None = None) -> pl.DataFrame:
     """The day by which half of such customers have bought again, and the interval that holds four fifths.
 
     Gaps between purchases follow a gamma distribution whose shape k is the customer's regularity and whose rate is
@@ -35,28 +35,31 @@ def next_purchase(features: pl.DataFrame, night: date) -> pl.DataFrame:
         features: recency_days, purchase_days, gap_mean_days and gap_variation_ratio of everybody active, as the typical
             gap is taken over them; or days_to_expiry, where churn is by contract.
         night: The as-of date.
+        whom: Which of them are asked about; all of them if absent.
 
     Returns:
-        expected_next_purchase, next_purchase_from and next_purchase_until (Date, after the night), row by row; all the
-        last paid day of a contract; null when nobody ever bought twice. At most ten years ahead.
+        customer_id, expected_next_purchase, next_purchase_from and next_purchase_until (Date, after the night) of those
+        who are asked about, in their order; all days the last paid day of a contract; null when nobody ever bought twice. At most ten years ahead.
     """
+    asked = features if whom is None else features.filter(whom)
     if "days_to_expiry" in features.columns:
         ends = pl.lit(night) + pl.duration(days=pl.col("days_to_expiry").cast(pl.Int64))
-        return features.select(ends.alias(name) for name in QUANTILES)
-    if "gap_mean_days" not in features.columns or features["gap_mean_days"].is_null().all():
-        return pl.DataFrame(
-            {name: [None] * features.height for name in QUANTILES}, schema=dict.fromkeys(QUANTILES, pl.Date)
-        )
-    silence, times, own, varied = _columns(features)
+        return asked.select("customer_id", *(ends.alias(name) for name in QUANTILES))
+    typical = features["gap_mean_days"].cast(pl.Float64).median() if "gap_mean_days" in features.columns else None
+    if typical is None:
+        return asked.select("customer_id", *(pl.lit(None, pl.Date).alias(name) for name in QUANTILES))
+    silence, times, own, varied = _columns(asked)
     gaps, spreads = times - 1, np.maximum(times - 2, 0)
     regularity = (spreads + PRIOR_SPREADS) / (spreads * varied**2 + PRIOR_SPREADS)
-    typical = features["gap_mean_days"].cast(pl.Float64).median()
     seen = PRIOR_GAPS * typical + gaps * own  # type: ignore[operator]
     tail = regularity * (gaps + PRIOR_GAPS) + 1
     longer = betainc(tail, regularity, seen / (seen + silence))
     wait = {name: _wait(chance, longer, seen, tail, regularity) - silence for name, chance in QUANTILES.items()}
-    days = pl.DataFrame(wait).select(pl.all().clip(1, FURTHEST_DAYS).round().cast(pl.Int64))
-    return days.select((pl.lit(night) + pl.duration(days=name)).alias(name) for name in days.columns)
+    days = asked.select("customer_id").hstack(pl.DataFrame(wait))
+    return days.with_columns(
+        pl.lit(night) + pl.duration(days=pl.col(name).clip(1, FURTHEST_DAYS).round().cast(pl.Int64)).alias(name)
+        for name in QUANTILES
+    )
 
 
 def _wait(chance: float, longer: Vector, seen: Vector, tail: Vector, regularity: Vector) -> Vector:

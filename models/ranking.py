@@ -14,6 +14,9 @@ from scipy.special import betaincc, expit, logit
 
 Vector: TypeAlias = NDArray[np.float64]
 
+_STEPS = 25
+"""Newton steps of a calibration; it stands long before."""
+
 
 @dataclass(frozen=True)
 class EvaluationRecipe:
@@ -157,10 +160,18 @@ class Ranking:
         """
         if not self.count.sum(0).all():
             return np.full(len(counts), np.nan), np.full(len(counts), np.nan)
-        slope, level, offset = 1.0, 0.0, 0.0
-        for _ in range(25):
+        passed = [(1.0, 0.0, 0.0)]
+        while len(passed) <= _STEPS:
+            slope, level, offset = passed[-1]
             steps = self._newton(self.count[None], slope, level, offset).clip(-1, 1)
-            slope, level, offset = slope + steps[0, 0], level + steps[1, 0], offset + steps[2, 0]
+            found = (slope + steps[0, 0], level + steps[1, 0], offset + steps[2, 0])
+            if found in passed:
+                # Rounding keeps it going round in a circle: where it would end is known without walking on.
+                around = passed[passed.index(found) :]
+                passed.append(around[(_STEPS - passed.index(found)) % len(around)])
+                break
+            passed.append(found)
+        slope, level, offset = passed[-1]
         steps = self._newton(counts, slope, level, offset)
         return slope + steps[0], offset + steps[2]
 

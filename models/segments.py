@@ -168,8 +168,11 @@ def at_risk_segments(
     earlier = previous.filter(pl.col("night") < night)
     last = earlier.filter(pl.col("night") == pl.col("night").max(), pl.col("status") != "left")
     placed = risk(scores, last, tiers)
-    active = named(placed, value(features, worth, spend).hstack(next_purchase(features, night)), segments)
+    active = named(placed, value(features, worth, spend), segments)
     at_risk = active.filter(pl.col("risk_tier") != "none")
+    in_table = pl.concat([at_risk["customer_id"], last["customer_id"]]).unique()
+    expected = next_purchase(features, night, pl.col("customer_id").is_in(in_table.implode()))
+    at_risk = at_risk.join(expected, on="customer_id", how="left", maintain_order="left")
     known = features.join(at_risk, on="customer_id", how="semi").sort("customer_id")
     # A model need not be asked about nobody.
     pushes = contributions(known) if known.height else known.select(pl.exclude("night", "customer_id"))
@@ -191,8 +194,9 @@ def at_risk_segments(
         snapshot_id=pl.lit(""),
     )
     gone = departed(last.join(at_risk, on="customer_id", how="anti"), night)
-    tonight = active.select("customer_id", "churn_probability", "risk_percentile", "value", "value_at_risk", *QUANTILES)
-    gone = gone.drop(tonight.columns[1:]).join(tonight, on="customer_id", how="left")
+    tonight = active.select("customer_id", "churn_probability", "risk_percentile", "value", "value_at_risk")
+    gone = gone.drop(*tonight.columns[1:], *QUANTILES)
+    gone = gone.join(tonight, on="customer_id", how="left").join(expected, on="customer_id", how="left")
     if profiled is not None:
         barred = ~pl.col("customer_id").is_in(profiled.implode())
         why_gone = pl.when(barred).then(pl.lit(NOT_PROFILED)).otherwise("suppressed_reason")

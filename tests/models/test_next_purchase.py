@@ -16,7 +16,7 @@ DAYS = ("next_purchase_from", "expected_next_purchase", "next_purchase_until")
 
 def customers(*rows):
     names = ("recency_days", "purchase_days", "gap_mean_days", "gap_variation_ratio")
-    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float32), orient="row")
+    return pl.DataFrame(rows, schema=dict.fromkeys(names, pl.Float32), orient="row").with_row_index("customer_id")
 
 
 def waits(frame):
@@ -33,6 +33,7 @@ def test_four_fifths_of_all_customers_buy_within_the_interval_and_half_before_th
     silence, wait = random.exponential(mean, (2, count))
     frame = pl.DataFrame(
         {
+            "customer_id": np.arange(count),
             "recency_days": silence,
             "purchase_days": np.full(count, 6),
             "gap_mean_days": past.mean(axis=1),
@@ -80,12 +81,20 @@ def test_the_days_come_after_the_night_in_their_order(rows):
 
 @pytest.mark.parametrize("rhythm", [{}, {"gap_mean_days": [None, None]}])
 def test_without_any_second_purchase_none_is_expected(rhythm):
-    frame = pl.DataFrame({"recency_days": [1, 2], "purchase_days": [1, 1], **rhythm}).cast(
+    frame = pl.DataFrame({"customer_id": ["a", "b"], "recency_days": [1, 2], "purchase_days": [1, 1], **rhythm}).cast(
         dict.fromkeys(rhythm, pl.Float32)
     )
     assert waits(frame).null_count().row(0) == (2, 2, 2)
 
 
 def test_a_contract_ends_when_it_ends():
-    found = next_purchase(pl.DataFrame({"days_to_expiry": [7.0]}, schema={"days_to_expiry": pl.Float32}), NIGHT)
-    assert found.row(0) == (NIGHT + timedelta(days=7),) * 3
+    frame = pl.DataFrame(
+        {"customer_id": ["a"], "days_to_expiry": [7.0]}, schema_overrides={"days_to_expiry": pl.Float32}
+    )
+    assert next_purchase(frame, NIGHT).row(0) == ("a", *(NIGHT + timedelta(days=7),) * 3)
+
+
+def test_whoever_is_asked_about_is_told_the_same_as_among_all():
+    frame = customers(*[(float(n), 3.0 + n, 20.0 + n, 0.5) for n in range(9)])
+    some = pl.col("customer_id") % 2 == 0
+    assert next_purchase(frame, NIGHT, some).equals(next_purchase(frame, NIGHT).filter(some))
