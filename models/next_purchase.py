@@ -38,8 +38,9 @@ def next_purchase(features: pl.DataFrame, night: date, whom: pl.Expr | None = No
         whom: Which of them are asked about; all of them if absent.
 
     Returns:
-        customer_id, expected_next_purchase, next_purchase_from and next_purchase_until (Date, after the night) of those
-        who are asked about, in their order; all days the last paid day of a contract; null when nobody ever bought twice. At most ten years ahead.
+        customer_id, expected_next_purchase, next_purchase_from and next_purchase_until (Date, after the night, at most
+        ten years ahead) of those who are asked about, in their order; all three the last paid day of a contract; null
+        when nobody ever bought twice.
     """
     asked = features if whom is None else features.filter(whom)
     if "days_to_expiry" in features.columns:
@@ -56,10 +57,8 @@ def next_purchase(features: pl.DataFrame, night: date, whom: pl.Expr | None = No
     longer = betainc(tail, regularity, seen / (seen + silence))
     wait = {name: _wait(chance, longer, seen, tail, regularity) - silence for name, chance in QUANTILES.items()}
     days = asked.select("customer_id").hstack(pl.DataFrame(wait))
-    return days.with_columns(
-        pl.lit(night) + pl.duration(days=pl.col(name).clip(1, FURTHEST_DAYS).round().cast(pl.Int64)).alias(name)
-        for name in QUANTILES
-    )
+    whole = {name: pl.col(name).clip(1, FURTHEST_DAYS).round().cast(pl.Int64) for name in QUANTILES}
+    return days.with_columns(**{name: pl.lit(night) + pl.duration(days=each) for name, each in whole.items()})
 
 
 def _wait(chance: float, longer: Vector, seen: Vector, tail: Vector, regularity: Vector) -> Vector:
