@@ -56,7 +56,7 @@ def how_right(settled: SettledNight) -> Section:
     if UNTREATED in settled.metrics:
         alone = settled.metrics[UNTREATED]
         sentences.append(
-            "Some had been contacted, which may have kept them. Without them, their control in their place, "
+            "Some were to be contacted, which may have kept them. Without them, their control in their place, "
             f"{alone['churn_rate']:.1%} left; {alone['mean_prediction']:.1%} were expected to."
         )
     rows = tiers.select("risk_tier", "customers", "churn_probability", "churn_rate").rows()
@@ -74,9 +74,12 @@ def how_right(settled: SettledNight) -> Section:
 
 def against_rules(settled: SettledNight) -> Section:
     """What served beside the rules, the most believable probabilities first."""
-    # What served is usually the model itself, which need not be shown twice.
+    # What served is usually the model itself, which need not be shown twice; without the contacted it is no rival of
+    # rules that are judged with them.
     shown = {
-        name: each for name, each in settled.metrics.items() if name != "committee" or each != settled.metrics[SERVED]
+        name: each
+        for name, each in settled.metrics.items()
+        if name != UNTREATED and (name != "committee" or each != settled.metrics[SERVED])
     }
     ranked = sorted(shown.items(), key=lambda scorer: scorer[1]["log_loss"])
     table = [
