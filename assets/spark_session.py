@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,6 +68,8 @@ def spark_session(engine: Engine) -> Iterator["SparkSession"]:
             builder = builder.config(name, value)
     if engine.master.startswith("local"):
         os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
+        # Else the first Python on the path, which need not be this environment.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     with TemporaryDirectory() as folder:
         session = builder.getOrCreate()
         try:
