@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.backtest_store import BacktestStore, evidence
-from assets.features import TABLES
+from assets.features import tables_of
 from assets.lake import Lake
 from assets.nights import as_night
 from assets.retention_report import Reports
@@ -16,11 +16,10 @@ from assets.tracking import Tracking
 from assets.training import revision, treated
 from models.backtest import backtest_night, figures, overall, planned
 from models.challenge import Question
-from models.consent import ConsentRule, profiled
+from models.consent import ConsentRule
 from models.enrolment import ARM
 from models.experiment import Experiment
 from models.settlement import SERVED
-from models.terms import customer_terms
 
 
 class BacktestConfig(dg.Config):
@@ -62,11 +61,8 @@ def backtest_nights(
     if not ran:
         raise ValueError("No night ran yet: `churn run` takes in what the backtest looks back on.")
     # A past night is replayed today: whoever has objected since is not profiled by it.
-    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
-    days, items, facts, lines = (
-        profiled(lake.scan(table, lake.nights(table)), consents, consent_rule, ran[-1]) for table in TABLES
-    )
-    terms = None if question.churn.grace is None else customer_terms(lines)
+    tables = tables_of(lake, question.churn, consent_rule, ran[-1])
+    days, items, facts, terms = tables.days, tables.items, tables.facts, tables.terms
     delivered = treated(lake, ran[-1] + timedelta(days=1), question, experiment)
     bought = days.filter(pl.col("orders") > 0)
     first_day, last_day = bought.select(first=pl.col("day").min(), last=pl.col("day").max()).collect().row(0)

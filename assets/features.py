@@ -1,6 +1,6 @@
 """What is known of each active customer as of the night."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from assets.buckets import features_in_buckets
 from assets.engine import Engine
-from assets.lake import WITHIN_REACH, Lake
+from assets.lake import Lake
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
 from assets.spark_features import Features
 from assets.spark_job import FeatureJob, on_spark
@@ -20,10 +20,31 @@ from models.customer_items import customer_items as lines_per_item
 from models.definition import ChurnDefinition
 from models.features import FeatureRecipe
 
-TABLES = KNOWN[:-1]
-"""What features are made from: all that had arrived by the end of the night; of transactions, contracts alone."""
+ARRIVED = [dg.AssetDep(name, partition_mapping=UP_TO_TONIGHT) for name in KNOWN]
+"""What features are made from: all that had arrived by the end of the night."""
 SUMS = ("customer_days", "customer_items")
 """Those of them of which nothing older is seen than the lookback; attributes and contracts count from long ago."""
+
+
+def nights_of(lake: Lake, churn: ChurnDefinition, night: date, first: date | None = None) -> dict[str, list[date]]:
+    """The nights of each table of `KNOWN` that can say anything of the features of some nights.
+
+    Args:
+        lake: Where they are.
+        churn: The definition; of transactions nothing is read but contracts.
+        night: The last of the as-of nights.
+        first: The first of them; all that was ever stored up to the last, if absent.
+    """
+    found = {table: lake.before(table, night + timedelta(days=1)) for table in KNOWN if table not in SUMS}
+    if churn.grace is None:
+        found["transactions"] = []
+    return found | {table: lake.within_reach(table, first, night) for table in SUMS}
+
+
+def tables_of(lake: Lake, churn: ChurnDefinition, rule: ConsentRule, night: date, first: date | None = None) -> Tables:
+    """What those nights say of those who may be profiled as of the last of them; see `nights_of`."""
+    nights = nights_of(lake, churn, night, first)
+    return Tables.of({table: lake.scan(table, found) for table, found in nights.items()}, rule, night)
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
@@ -38,15 +59,7 @@ def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
     return lines_per_item(transactions)
 
 
-@dg.asset(
-    partitions_def=NIGHTS,
-    ins={
-        name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT, metadata=WITHIN_REACH if name in SUMS else None)
-        for name in KNOWN
-    },
-    group_name="features",
-    kinds={"polars"},
-)
+@dg.asset(partitions_def=NIGHTS, deps=ARRIVED, group_name="features", kinds={"polars"})
 def customer_features(
     context: dg.AssetExecutionContext,
     churn: dg.ResourceParam[ChurnDefinition],
@@ -55,19 +68,13 @@ def customer_features(
     engine: dg.ResourceParam[Engine],
     lake: dg.ResourceParam[Lake],
     scratch: dg.ResourceParam[Path],
-    customer_days: pl.LazyFrame,
-    customer_items: pl.LazyFrame,
-    customer_facts: pl.LazyFrame,
-    customer_consents: pl.LazyFrame,
-    transactions: pl.LazyFrame,
 ) -> dg.Output[pl.LazyFrame]:
     """One row per active customer of the night, or per one whose contract is about to end, who may be profiled."""
     night = as_night(context.partition_key)
     if engine.kind == "spark":
         asked = Features((night,), churn, feature_recipe, consent_rule, heard=night)
         return dg.Output(pl.scan_parquet(features_on_spark(context, asked, engine, lake, scratch)))
-    known = (customer_days, customer_items, customer_facts, transactions, customer_consents)
-    tables = Tables.of(dict(zip(KNOWN, known, strict=True)), consent_rule, night)
+    tables = tables_of(lake, churn, consent_rule, night, night)
     if engine.buckets > 1:
         parts = features_in_buckets(tables, [night], churn, feature_recipe, folder=scratch, count=engine.buckets)
         return dg.Output(parts)
@@ -79,12 +86,6 @@ def features_on_spark(
 ) -> list[Path]:
     """Files of features that Spark computes from what the lake holds up to the night."""
     night = as_night(context.partition_key)
-    first = min(asked.nights)
-    nights = {
-        table: lake.within_reach(table, first, night)
-        if table in SUMS
-        else lake.before(table, night + timedelta(days=1))
-        for table in KNOWN
-    }
+    nights = nights_of(lake, asked.churn, night, min(asked.nights))
     files = {table: [lake.file(table, each) for each in found] for table, found in nights.items()}
     return on_spark(FeatureJob(engine, files, asked, Path(mkdtemp(dir=scratch), "features")), context)

@@ -9,9 +9,9 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
-from assets.listing import FILE, listed
+from assets.listing import listed
 from assets.nights import FIRST_NIGHT, as_night
-from assets.packs import PACKED, files_of, months
+from assets.packs import PACKED, file_of, files_of, months, unpack
 from models.consent import Consent
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
@@ -51,9 +51,6 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
 }
 """The declared tables; the columns of the others follow from the recipe of features and models."""
 
-WITHIN_REACH = {"churn/within_reach": True}
-"""Metadata of an input of which an asset needs the nights within reach of its own and no older ones."""
-
 
 class Lake(dg.ConfigurableIOManager):
     """Stores what an asset returns under its night, and hands any span of nights back as one lazy frame.
@@ -68,25 +65,29 @@ class Lake(dg.ConfigurableIOManager):
 
     def file(self, table: str, night: date) -> Path:
         """Where a night of a table is stored."""
-        return Path(self.root) / table / f"night={night}" / FILE
+        return Path(file_of(self.root, table, night))
 
     def nights(self, table: str, since: date = FIRST_NIGHT) -> list[date]:
         """The nights of a table that are stored, from one on, oldest first."""
         found = listed(f"{self.root}/{table}")
         return found[bisect_left(found, since) :]
 
-    def within_reach(self, table: str, first: date, last: date) -> list[date]:
-        """The nights of a table up to the last of some nights that can hold what the first looks back on.
+    def within_reach(self, table: str, first: date | None, last: date) -> list[date]:
+        """The nights of a table up to the last of some nights that can hold what the first, if any, looks back on.
 
         A row stands in the night of its event day or a later one, so that no older night has anything to add.
         """
-        since = FIRST_NIGHT if self.reach_days is None else first - timedelta(days=self.reach_days)
+        since = FIRST_NIGHT if first is None or self.reach_days is None else first - timedelta(days=self.reach_days)
         return [night for night in self.nights(table, since) if night <= last]
 
     def before(self, table: str, night: date) -> list[date]:
         """The nights of a table that lie before a night, oldest first."""
         found = self.nights(table)
         return found[: bisect_left(found, night)]
+
+    def arrived(self, table: str, night: date) -> pl.LazyFrame:
+        """What every night up to one brought to a table: all that was known at its end."""
+        return self.scan(table, self.before(table, night + timedelta(days=1)))
 
     def scan(self, table: str, nights: Iterable[date]) -> pl.LazyFrame:
         """Read nights of a table as one frame.
@@ -121,6 +122,7 @@ class Lake(dg.ConfigurableIOManager):
             _conform(frame.lazy(), schema, table)
         path = self.file(table, night)
         path.parent.mkdir(parents=True, exist_ok=True)
+        unpack(self.root, table, night)
         store(frame, path)
         return pl.scan_parquet(path).select(pl.len()).collect().item()  # type: ignore[no-any-return]
 
@@ -131,16 +133,14 @@ class Lake(dg.ConfigurableIOManager):
         """
         for table in PACKED:
             schema = SCHEMAS[table].create_empty().schema
-            for pack, files in months(self.root, table, self.before(table, night)):
-                path = Path(pack)
-                if not pack or path.exists():
-                    continue
-                path.parent.mkdir(parents=True, exist_ok=True)
-                month = path.name.rpartition("-")[0]
-                for old in path.parent.glob(f"{month}-*"):
-                    old.unlink()
-                rows = pl.scan_parquet(files, hive_partitioning=False, schema=schema, missing_columns="insert")
-                store(rows, path)
+            # The month of the last night still grows.
+            for pack, nights in list(months(self.root, table, self.before(table, night)))[:-1]:
+                if not pack.exists():
+                    pack.parent.mkdir(parents=True, exist_ok=True)
+                    unpack(self.root, table, nights[0])
+                    files = [self.file(table, each) for each in nights]
+                    rows = pl.scan_parquet(files, hive_partitioning=False, schema=schema, missing_columns="insert")
+                    store(rows, pack)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:
         """Store what an asset returned."""
@@ -154,11 +154,7 @@ class Lake(dg.ConfigurableIOManager):
         """Read the nights of an upstream table that its partition mapping names and that ever ran."""
         table, span = context.asset_key.path[-1], context.asset_partition_key_range
         first, last = as_night(span.start), as_night(span.end)
-        if context.definition_metadata == WITHIN_REACH:
-            asked = self.within_reach(table, last, last)
-        else:
-            asked = [night for night in self.nights(table, first) if night <= last]
-        frame = self.scan(table, asked)
+        frame = self.scan(table, [night for night in self.nights(table, first) if night <= last])
         return frame.collect() if context.dagster_type.typing_type is pl.DataFrame else frame
 
 

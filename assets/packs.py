@@ -1,10 +1,10 @@
 """Months of the small tables that are read in full, put together: years of small files cost more than their rows."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
+from pathlib import Path
 
 from assets.listing import FILE
 
@@ -14,8 +14,8 @@ FOLDER = ".packs"
 PACKED = ("deliveries", "customer_facts", "customer_consents", "enrolments")
 
 
-def months(root: str, table: str, nights: Sequence[date]) -> Iterator[tuple[str, list[str]]]:
-    """The files of nights by month, oldest first, and where those of a month stand together, if they do.
+def months(root: str, table: str, nights: Sequence[date]) -> Iterator[tuple[Path, list[date]]]:
+    """Nights by month, oldest first, and where those of a month stand together, if they do.
 
     Args:
         root: Folder of the lake.
@@ -23,30 +23,37 @@ def months(root: str, table: str, nights: Sequence[date]) -> Iterator[tuple[str,
         nights: Stored nights in order.
 
     Yields:
-        The path of the pack, and the files that it stands for. The path names the month, and by a digest the nights and
-        when each was written: what was written anew since is another pack. The month of the last night has no pack, as
-        it still grows; its path is empty.
+        The path of the pack, and the nights that it stands for. The path names the month and, by a digest, the nights:
+        those of a month that still grows, or of which one was taken away, are another pack.
     """
-    for (year, month), part in groupby(nights, _month):
-        files = [f"{root}/{table}/night={night}/{FILE}" for night in part]
-        if (year, month) == _month(nights[-1]):
-            yield "", files
-            continue
-        written = hashlib.blake2b(digest_size=8)
-        for file in files:
-            # One question to the system for each night: paths stay strings.
-            stat = os.stat(file)  # noqa: PTH116
-            written.update(f"{file[-len(FILE) - 11 :]} {stat.st_size} {stat.st_mtime_ns}\n".encode())
-        yield f"{root}/{FOLDER}/{table}/{year}-{month:02}-{written.hexdigest()}", files
+    for (year, month), part in groupby(nights, lambda night: (night.year, night.month)):
+        own = list(part)
+        # One digest for each month, not one question to the system for each night: of years of nights, many are asked.
+        digest = hashlib.blake2b(",".join(map(str, own)).encode(), digest_size=8).hexdigest()
+        yield _folder(root, table) / f"{year}-{month:02}-{digest}", own
 
 
 def files_of(root: str, table: str, nights: Sequence[date]) -> list[str]:
     """The files that hold nights of a table, in the order of nights: packs where there are any."""
     if table not in PACKED:
-        return [f"{root}/{table}/night={night}/{FILE}" for night in nights]
-    parts = months(root, table, nights)
-    return [file for pack, files in parts for file in ([pack] if pack and os.path.exists(pack) else files)]  # noqa: PTH110
+        return [file_of(root, table, night) for night in nights]
+    return [
+        file
+        for pack, own in months(root, table, nights)
+        for file in ([f"{pack}"] if pack.exists() else [file_of(root, table, night) for night in own])
+    ]
 
 
-def _month(night: date) -> tuple[int, int]:
-    return night.year, night.month
+def file_of(root: str, table: str, night: date) -> str:
+    """Where a night of a table is stored."""
+    return f"{root}/{table}/night={night}/{FILE}"
+
+
+def unpack(root: str, table: str, night: date) -> None:
+    """Take away what holds a night beside its own file, before that is written anew."""
+    for pack in _folder(root, table).glob(f"{night:%Y-%m}-*"):
+        pack.unlink(missing_ok=True)
+
+
+def _folder(root: str, table: str) -> Path:
+    return Path(root, FOLDER, table)

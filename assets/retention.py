@@ -25,8 +25,10 @@ RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "del
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={"customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
-    deps=[dg.AssetDep("at_risk_segments", partition_mapping=BEFORE_TONIGHT)],
+    deps=[
+        dg.AssetDep("at_risk_segments", partition_mapping=BEFORE_TONIGHT),
+        dg.AssetDep("customer_consents", partition_mapping=UP_TO_TONIGHT),
+    ],
     group_name="retention",
     kinds={"polars"},
 )
@@ -43,12 +45,11 @@ def at_risk_segments(
     consent_rule: dg.ResourceParam[ConsentRule],
     churn_scores: pl.DataFrame,
     customer_features: pl.DataFrame,
-    customer_consents: pl.LazyFrame,
     save_rates: pl.DataFrame,
 ) -> pl.DataFrame:
     """The table that the CRM reads: who, why, how much is at stake, what to do, when, and who is in control."""
     night = as_night(context.partition_key)
-    previous = resting(lake, policy, night)
+    previous, consents = resting(lake, policy, night), lake.arrived("customer_consents", night)
     version = churn_scores["model_version"][0]
     learned = tracking.load_worth(version)
     channels = {action.channel for action in policy.actions}
@@ -64,9 +65,9 @@ def at_risk_segments(
         experiment=experiment,
         segments=segments,
         language=language,
-        consent=contactable(churn_scores["customer_id"], customer_consents, consent_rule, channels, night),
+        consent=contactable(churn_scores["customer_id"], consents, consent_rule, channels, night),
         spend=None if learned is None else learned.spend,
-        profiled=profiled(previous.lazy(), customer_consents, consent_rule, night).collect()["customer_id"],
+        profiled=profiled(previous.lazy(), consents, consent_rule, night).collect()["customer_id"],
         rates=save_rates,
     )
 

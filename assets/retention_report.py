@@ -51,12 +51,11 @@ class Reports(dg.ConfigurableResource[None]):
     deps=[
         "crm_delivery",
         "churn_scores",
-        *(dg.AssetDep(table, partition_mapping=UP_TO_TONIGHT) for table in ("settled_outcomes", "live_performance")),
+        *(
+            dg.AssetDep(table, partition_mapping=UP_TO_TONIGHT)
+            for table in ("settled_outcomes", "live_performance", "customer_consents", "enrolments")
+        ),
     ],
-    ins={
-        "customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
-        "enrolments": dg.AssetIn(partition_mapping=UP_TO_TONIGHT),
-    },
     group_name="settlement",
 )
 def retention_report(
@@ -71,12 +70,10 @@ def retention_report(
     segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
     consent_rule: dg.ResourceParam[ConsentRule],
-    customer_consents: pl.LazyFrame,
     delivery_notes: pl.DataFrame,
     at_risk_segments: pl.DataFrame,
     churn_model: pl.DataFrame,
     model_drift: pl.DataFrame,
-    enrolments: pl.LazyFrame,
     retention_uplift: pl.DataFrame,
     save_rates: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
@@ -86,9 +83,11 @@ def retention_report(
     # Of nights that are not settled yet the table itself tells who entered: all in all, no night is read as a whole.
     since = night - timedelta(days=churn.ripe_days)
     unripe = lake.scan("at_risk_segments", [past for past in lake.nights("at_risk_segments") if since < past <= night])
+    enrolments = lake.arrived("enrolments", night)
     entered = pl.concat([enrolments.select(ENTERED), unripe.with_columns(ARM).select(ENTERED)])
     channels = {action.channel for action in policy.actions}
-    consent = contactable(at_risk_segments["customer_id"], customer_consents, consent_rule, channels, night)
+    consents = lake.arrived("customer_consents", night)
+    consent = contactable(at_risk_segments["customer_id"], consents, consent_rule, channels, night)
     salt = f"{night}|{experiment.experiment_id}"
     most = potential(at_risk_segments, policy, consent, save_rates, salt=salt)
     report = NightReport(

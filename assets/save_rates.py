@@ -47,7 +47,7 @@ def save_rates(
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={"customer_consents": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    deps=[dg.AssetDep("customer_consents", partition_mapping=UP_TO_TONIGHT)],
     group_name="retention",
     kinds={"polars"},
 )
@@ -59,10 +59,10 @@ def action_propensities(
     consent_rule: dg.ResourceParam[ConsentRule],
     save_rates: pl.DataFrame,
     at_risk_segments: pl.DataFrame,
-    customer_consents: pl.LazyFrame,
 ) -> pl.DataFrame:
     """How likely each delivered action, and each place in control, was."""
     night, channels = as_night(context.partition_key), {action.channel for action in policy.actions}
+    consents = lake.arrived("customer_consents", night)
     return propensities(
         at_risk_segments,
         resting(lake, policy, night),
@@ -70,5 +70,5 @@ def action_propensities(
         policy,
         experiment,
         night=night,
-        consent=contactable(at_risk_segments["customer_id"], customer_consents, consent_rule, channels, night),
+        consent=contactable(at_risk_segments["customer_id"], consents, consent_rule, channels, night),
     )

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 import dagster as dg
 import polars as pl
 
+from assets.features import nights_of
 from assets.lake import Lake
 from assets.nights import BEFORE_TONIGHT, NIGHTS, UP_TO_TONIGHT, as_night
 from assets.tracking import Tracking
@@ -24,17 +25,18 @@ from models.value import ValueRule
 
 _MENDED_DAYS = 365
 """How late a night may be mended to be settled still."""
+_HAPPENED = ("customer_days", "customer_facts", "transactions")
+"""What tells outcomes."""
 
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={
-        name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT)
-        for name in ("customer_days", "customer_facts", "transactions")
-    },
     deps=[
-        dg.AssetDep(table, partition_mapping=BEFORE_TONIGHT)
-        for table in ("churn_scores", "at_risk_segments", "settled_outcomes")
+        *(dg.AssetDep(name, partition_mapping=UP_TO_TONIGHT) for name in _HAPPENED),
+        *(
+            dg.AssetDep(table, partition_mapping=BEFORE_TONIGHT)
+            for table in ("churn_scores", "at_risk_segments", "settled_outcomes")
+        ),
     ],
     group_name="settlement",
     kinds={"polars"},
@@ -44,20 +46,17 @@ def settled_outcomes(
     lake: dg.ResourceParam[Lake],
     churn: dg.ResourceParam[ChurnDefinition],
     contacts: dg.ResourceParam[tuple[str, ...]],
-    customer_days: pl.LazyFrame,
-    customer_facts: pl.LazyFrame,
-    transactions: pl.LazyFrame,
 ) -> pl.LazyFrame:
     """What became of the active customers of every night that is ripe and was not settled before."""
     night = as_night(context.partition_key)
     scored = lake.nights("churn_scores")
     nights = ripe(scored, settled_nights(lake, scored, night), night=night, horizon_days=churn.ripe_days)
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
-    made = customer_facts.filter(pl.col("input").is_in(contacts)) if contacts else None
     # Whoever was scored had bought within reach of that night; contracts may be older.
-    if nights and churn.grace is None:
-        customer_days = lake.scan("customer_days", lake.within_reach("customer_days", nights[0], night))
-    return settle(scores, delivered, customer_days, churn, made, customer_terms(transactions))
+    first = min(nights, default=night) if churn.grace is None else None
+    days, facts, lines = (lake.scan(name, nights_of(lake, churn, night, first)[name]) for name in _HAPPENED)
+    made = facts.filter(pl.col("input").is_in(contacts)) if contacts else None
+    return settle(scores, delivered, days, churn, made, customer_terms(lines))
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="settlement", kinds={"polars"})
@@ -112,16 +111,17 @@ def live_performance(
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={"enrolments": dg.AssetIn(partition_mapping=UP_TO_TONIGHT)},
+    deps=[dg.AssetDep("enrolments", partition_mapping=UP_TO_TONIGHT)],
     group_name="settlement",
     kinds={"polars"},
 )
 def retention_uplift(
     context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
     worth: dg.ResourceParam[ValueRule],
     experiment: dg.ResourceParam[Experiment],
-    enrolments: pl.LazyFrame,
 ) -> pl.DataFrame:
     """What the actions did, the treated against the control, of every experiment as far as its nights are settled."""
-    enrolled = first_enrolments(experiment.acted_on(enrolments)).collect()
-    return uplift_of(enrolled, night=as_night(context.partition_key), margin=worth.margin)
+    night = as_night(context.partition_key)
+    enrolled = first_enrolments(experiment.acted_on(lake.arrived("enrolments", night))).collect()
+    return uplift_of(enrolled, night=night, margin=worth.margin)

@@ -14,23 +14,22 @@ import dagster as dg
 import polars as pl
 
 from assets.engine import Engine
-from assets.features import TABLES, features_on_spark
+from assets.features import ARRIVED, features_on_spark, tables_of
 from assets.lake import Lake
 from assets.model_card import TrainingRecord
-from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
+from assets.nights import NIGHTS, as_night
 from assets.spark_examples import store_of
 from assets.spark_features import Features
 from assets.tracking import Tracking, Version
 from assets.wording import definition_of
 from models.challenge import Challenge, Question, challenge, is_due
-from models.consent import ConsentRule, profiled
+from models.consent import ConsentRule
 from models.contamination import act
 from models.drift import DriftLimits, profile
 from models.evaluation import calibration_table, gain_table, threshold_table
 from models.experiment import Experiment
 from models.settlement import SERVED
 from models.slices import by_slice
-from models.terms import customer_terms
 from models.value import ValueRule
 from models.worth import appraise
 
@@ -50,8 +49,7 @@ class Training(dg.Config):
 
 @dg.asset(
     partitions_def=NIGHTS,
-    ins={name: dg.AssetIn(partition_mapping=UP_TO_TONIGHT) for name in (*TABLES, "customer_consents")},
-    deps=["customer_features"],
+    deps=[*ARRIVED, "customer_features"],
     pool="training",
     group_name="training",
     kinds={"xgboost", "mlflow"},
@@ -69,11 +67,6 @@ def churn_model(
     experiment: dg.ResourceParam[Experiment],
     engine: dg.ResourceParam[Engine],
     scratch: dg.ResourceParam[Path],
-    customer_days: pl.LazyFrame,
-    customer_items: pl.LazyFrame,
-    customer_facts: pl.LazyFrame,
-    customer_consents: pl.LazyFrame,
-    transactions: pl.LazyFrame,
 ) -> dg.Output[pl.DataFrame]:
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
     night, auto = as_night(context.partition_key), config.due == "auto"
@@ -86,10 +79,7 @@ def churn_model(
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
-    days, items, facts, lines = (
-        profiled(table, customer_consents, consent_rule, night)
-        for table in (customer_days, customer_items, customer_facts, transactions)
-    )
+    known = tables_of(lake, question.churn, consent_rule, night)
     delivered = treated(lake, night, question, experiment)
 
     def on_spark(nights: Sequence[date]) -> list[Path]:
@@ -98,17 +88,17 @@ def churn_model(
 
     with store_of(question.training.memory, engine, scratch, on_spark) as store:
         outcome = challenge(
-            days,
+            known.days,
             night,
             question,
             rival,
-            items=items,
-            facts=facts,
-            terms=customer_terms(lines),
+            items=known.items,
+            facts=known.facts,
+            terms=known.terms,
             delivered=delivered,
             store=store,
         )
-    value = appraise(days, night, question, worth.horizon_days, items=items, facts=facts)
+    value = appraise(known.days, night, question, worth.horizon_days, items=known.items, facts=known.facts)
     context.log.info(value.sentence)
     tonight = lake.scan("customer_features", [night]).collect()
     record = record_of(outcome, night, question, tonight, run_id=context.run.run_id)

@@ -102,16 +102,14 @@ def age(lake: Lake, years: int) -> None:
             for table, of in (("customer_days", customer_days), ("customer_items", customer_items))
         }
         for table in tables:
-            if table in LINKED and back:
+            if table in (*LINKED, *EMPTY) and back:
                 file = lake.file(table, night)
                 file.parent.mkdir()
                 os.link(lake.file(table, LAST), file)
-            elif table in LINES or (table not in EMPTY and back):
+            elif table in LINES or back:
                 rows = aged.get(table, tonight[table])
                 of = night - timedelta(days=HORIZON) if table == "settled_outcomes" else night
                 lake.write(table, night, rows.with_columns(pl.lit(of).alias("night")) if "night" in rows else rows)
-            elif back:
-                lake.write(table, night, tonight[table].head(0))
 
 
 def shops(folder: Path, sold: pl.DataFrame, years: Sequence[int]) -> dict[int, Shop]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.features import SUMS
+from assets.features import tables_of
 from assets.ingestion import read_source
 from assets.lake import SCHEMAS
 from assets.raw_judgement import RAW, judge_raw
@@ -18,7 +18,7 @@ from assets.spark_scores import score
 from assets.transactions import earlier_lines
 from assets.verdict import validate
 from benchmarks.record import Cost
-from models.census import KNOWN, Tables, described
+from models.census import described
 from models.consent import contactable, profiled
 from models.contamination import untreated
 from models.customer_days import customer_days
@@ -104,9 +104,7 @@ class Parts:
 
     def _scores(self, night: date) -> tuple[pl.DataFrame, pl.DataFrame]:
         lake, settings, churn = self.lake, self.settings, self.settings.churn
-        known = {table: lake.scan(table, lake.nights(table)) for table in KNOWN}
-        known |= {table: lake.scan(table, lake.within_reach(table, night, night)) for table in SUMS}
-        tables = Tables.of(known, settings.consent.rule, night)
+        tables = tables_of(lake, churn, settings.consent.rule, night, night)
         lake.write("customer_features", night, described(tables, [night], churn, settings.features))
         features = lake.scan("customer_features", [night]).collect()
         earlier = lake.before("customer_features", night)[-1:]

@@ -4,6 +4,9 @@ Run ``python -m benchmarks.scale``; Spark takes the Java of ``JAVA_HOME`` or of 
 `customer_days` of two million transactions, written to Parquet. Each way runs in a process of its own, after the same
 with few rows, with everything that it starts: what a session costs to begin with is not part of it. Memory is the sum
 over processes, which counts twice what two of them share.
+
+``--ways buckets --buckets 64 --scale 50 --repetitions 1`` is a hundred million transactions: a way that runs without
+the whole is held to the size of the file that it reads, and its seconds to the millions of transactions.
 """
 
 import atexit
@@ -39,7 +42,6 @@ if TYPE_CHECKING:
 
 CHURN, RECIPE = ChurnDefinition(active_days=ACTIVE), FeatureRecipe()
 NIGHTS = [LAST - timedelta(days=30 * back) for back in reversed(range(6))]
-BUCKETS = 8
 NOBODY_ASKED = ConsentRule(recorded=False)
 _STARTED = ExitStack()
 _TICK = os.sysconf("SC_CLK_TCK")
@@ -55,16 +57,16 @@ def _tables(file: Path) -> Tables:
     return Tables.of(lake | {"customer_days": pl.scan_parquet(file)}, NOBODY_ASKED, LAST)
 
 
-def whole(file: Path, target: Path) -> None:
+def whole(file: Path, target: Path, _: int) -> None:
     """At once."""
     target.mkdir()
     described(_tables(file), NIGHTS, CHURN, RECIPE).sink_parquet(target / "data.parquet")
 
 
-def buckets(file: Path, target: Path) -> None:
+def buckets(file: Path, target: Path, count: int) -> None:
     """One after another."""
     target.mkdir()
-    parts = features_in_buckets(_tables(file), NIGHTS, CHURN, RECIPE, folder=target, count=BUCKETS)
+    parts = features_in_buckets(_tables(file), NIGHTS, CHURN, RECIPE, folder=target, count=count)
     parts.sink_parquet(target / "data.parquet")
 
 
@@ -74,12 +76,12 @@ def _session() -> "SparkSession":
     return _STARTED.enter_context(spark_session(Engine("spark", master="local[2]")))
 
 
-def spark(file: Path, target: Path) -> None:
+def spark(file: Path, target: Path, count: int) -> None:
     """On Spark, in this machine."""
-    Features(tuple(NIGHTS), CHURN, RECIPE, NOBODY_ASKED).compute(_session(), _lake(file), target, BUCKETS)
+    Features(tuple(NIGHTS), CHURN, RECIPE, NOBODY_ASKED).compute(_session(), _lake(file), target, count)
 
 
-WAYS: dict[str, Callable[[Path, Path], None]] = {"whole": whole, "8 buckets": buckets, "Spark": spark}
+WAYS: dict[str, Callable[[Path, Path, int], None]] = {"whole": whole, "buckets": buckets, "spark": spark}
 
 
 def _family(ancestor: int) -> Iterator[list[str]]:
@@ -104,14 +106,14 @@ def _megabytes(ancestor: int) -> float:
     return sum(int(fields[21]) for fields in _family(ancestor)) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def cost(way: str, file: Path, folder: Path) -> tuple[float, float]:
+def cost(way: str, file: Path, folder: Path, count: int) -> tuple[float, float]:
     """Processor seconds and the peak of memory in megabytes of one run, see the module."""
     peak, done = 0.0, threading.Event()
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        pool.submit(WAYS[way], file.with_name("small.parquet"), folder / "small").result()
+        pool.submit(WAYS[way], file.with_name("small.parquet"), folder / "small", count).result()
         pid = next(iter(multiprocessing.active_children())).pid or 0
         before = _seconds(pid)
-        running = pool.submit(WAYS[way], file, folder / "large")
+        running = pool.submit(WAYS[way], file, folder / "large", count)
         running.add_done_callback(lambda _: done.set())
         while not done.wait(0.1):
             peak = max(peak, _megabytes(pid))
@@ -121,25 +123,35 @@ def cost(way: str, file: Path, folder: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    given = arguments(__doc__, repetitions=3).parse_args()
+    parser = arguments(__doc__, repetitions=3)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS), help="that are measured")
+    parser.add_argument("--buckets", type=int, default=8, help="of customers, and parts on Spark")
+    given = parser.parse_args()
     transactions = int(2_000_000 * given.scale)
-    seconds: dict[str, list[float]] = {way: [] for way in WAYS}
-    memory: dict[str, list[float]] = {way: [] for way in WAYS}
+    seconds: dict[str, list[float]] = {way: [] for way in given.ways}
+    memory: dict[str, list[float]] = {way: [] for way in given.ways}
     with tempfile.TemporaryDirectory() as folder:
         file, place = Path(folder) / "days.parquet", Path(folder) / "written"
         stored(transactions, file)
         stored(20_000, file.with_name("small.parquet"))
+        size = file.stat().st_size / 2**20
         for turn in range(given.repetitions):
-            for way in list(WAYS)[:: 1 if turn % 2 else -1]:
+            for way in given.ways[:: 1 if turn % 2 else -1]:
                 place.mkdir()
-                for figures, figure in zip((seconds, memory), cost(way, file, place), strict=True):
+                for figures, figure in zip((seconds, memory), cost(way, file, place, given.buckets), strict=True):
                     figures[way].append(figure)
                 shutil.rmtree(place)
-    sizes = {"transactions": transactions, "nights": len(NIGHTS)}
+    sizes = {"transactions": transactions, "nights": len(NIGHTS), "buckets": given.buckets}
+    if "whole" in given.ways:
+        base = {"processor": ("whole", seconds["whole"]), "memory": ("whole", memory["whole"])}
+    else:
+        millions = [transactions / 1e6] * given.repetitions
+        base = {"processor": ("million transactions", millions), "memory": ("file", [size] * given.repetitions)}
     rows = [
-        Row(f"{way} / whole, {what}", sizes, figures[way], figures["whole"], unit=unit)
+        Row(f"{way} / {base[what][0]}, {what}", sizes, figures[way], base[what][1], unit=unit)
         for what, unit, figures in (("processor", "s", seconds), ("memory", "MB", memory))
-        for way in list(WAYS)[1:]
+        for way in given.ways
+        if way != "whole"
     ]
     report("scale", rows, given.json)
 

@@ -18,6 +18,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 
 from benchmarks.record import Row, arguments, report
 from models.simulator import customers, transactions
+from pipelines.cli import ROOT
 
 FIRST, DAYS = date(2024, 1, 1), 400
 SETTINGS = """
@@ -69,7 +70,8 @@ def shop(folder: Path, size: int) -> Callable[[], float]:
     sold = transactions(customers(size, seed=1), first_day=FIRST, days=DAYS, seed=1)
     sold.write_csv(folder / "landing.csv")
     (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
-    (folder / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    instance = (ROOT / "dagster.yaml").read_text(encoding="utf-8").replace(": .dagster", f": {folder}/.dagster")
+    (folder / "dagster.yaml").write_text(instance, encoding="utf-8")
     (folder / "run.py").write_text(RUN, encoding="utf-8")
     (folder / "import.py").write_text(IMPORT, encoding="utf-8")
     nights = (FIRST + timedelta(days=DAYS - 30 + number) for number in count())
