@@ -1,9 +1,9 @@
 """What features cost: twelve nights from the stored `customer_days`, beside the same features in DuckDB and pandas.
 
-Run ``python -m benchmarks.features``; ``--scale 1`` is 1.5 million transactions, for memory 20 million. The features are
-those of eight families, 53 columns, checked equal to a relative 1e-5 before anything is measured. All ways read the
-same file, in one process in turns, and hold what they found. The peak of memory is that of a process of its own, which
-writes the features to a file as the pipeline does.
+Run ``python -m benchmarks.features``; ``--scale 1`` is 1.5 million transactions, for memory 20 million. The features
+are those of eight families, 53 columns, checked equal to a relative 1e-5 before anything is measured. All ways read
+the same file, in one process in turns, and hold what they found. The peak of memory is that of a process of its own,
+which writes the features to a file as the pipeline does.
 """
 
 import tempfile

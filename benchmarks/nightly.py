@@ -1,10 +1,11 @@
 """What the whole nightly job costs beside its pure parts: a run by Dagster, and the same night by its functions alone.
 
 Run ``python -m benchmarks.nightly``; ``--scale 1`` is 25,000 customers with a year of purchases, ``--scale 40`` a
-million, for which a number is asked: what Dagster and MLflow take is fixed, and weighs on small nights. A champion is trained on a smaller shop of the same kind. One night with the whole year is written by the pure
-parts; its scores and deliveries stand again 30 days before each night to come, so that a night is ripe each time.
-Then new nights run on two copies of that shop, in turns: on one as ``churn run`` does, in this process, with Dagster's
-record on disk; on the other by functions alone. In the end both lakes must hold the same tables.
+million, for which a number is asked: what Dagster and MLflow take is fixed, and weighs on small nights. A champion is
+trained on a smaller shop of the same kind. One night with the whole year is written by the pure parts; its scores and
+deliveries stand again 30 days before each night to come, so that a night is ripe each time. Then new nights run on two
+copies of that shop, in turns: on one as ``churn run`` does, in this process, with Dagster's record on disk; on the
+other by functions alone. In the end both lakes must hold the same tables.
 
 A pure part makes tables, or files of tables, by the pipeline's own function, called without Dagster: reading the
 delivery, the gates with their pages (`benchmarks.validation` holds them to a bare query), rules and deduplication,
