@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.history import EPOCH, Block, Ints, running
+from models.history import EPOCH, Block, Ints
 
 RECENCY_BANDS = (0, 7, 14, 21, 30, 45, 60, 90, 120, 150, 180, 240, 300, 365, 545, 730)
 FREQUENCY_BANDS = (1, 2, 3, 4, 6, 9, 13, 20)
@@ -119,10 +119,10 @@ def outcomes(
     """
     ripe = night - timedelta(days=horizon_days)
     since = ripe - timedelta(days=active_days)
-    rows, count = block.positions([since, ripe, night]), running(block.bought())
+    rows, count = block.positions([since, ripe, night]), block.purchase_days
     start, end, later = (count[rows[day]] for day in (since, ripe, night))
     who = np.flatnonzero(end > start)
-    recency = (ripe - EPOCH).days - block.purchases()[end[who] - 1]
+    recency = (ripe - EPOCH).days - block.purchases[end[who] - 1]
     return who, recency, (end - start)[who], (later > end)[who]
 
 

@@ -14,7 +14,7 @@ def by_length(block: Block) -> NDArray[np.int32]:
     Sorted once for all nights: the gaps that a night may see stay in order when the others are
     left out, which makes medians and survival counts a matter of look-ups.
     """
-    gap = np.diff(block.purchases(), prepend=0)
+    gap = np.diff(block.purchases, prepend=0)
     owner = block.owners()[block.bought()].astype(np.int64)
     return np.argsort((owner << 32) + gap).astype(np.int32)
 
@@ -39,7 +39,7 @@ def gaps(
         gap_longer (how many were longer than the silence) and gap_ended (how many of these had
         ended `horizon` days later); all 0 for a customer without gaps.
     """
-    day = block.purchases()
+    day = block.purchases
     gap = np.diff(day, prepend=0)
     last, recent = end - 1, np.maximum(end - 4, first)
     count = last - first
@@ -55,7 +55,7 @@ def gaps(
         found: Ints = above[high] - above[high - count]
         return found
 
-    squares, still = running(gap**2), longer(silence)
+    squares, still = running(np.square(gap, dtype=np.int64)), longer(silence)
     return {
         "gap_count": count,
         "gap_squares": squares[end] - squares[first + 1],
@@ -71,7 +71,7 @@ def gaps(
 
 def _within(block: Block, order: NDArray[np.int32], who: Ints, start: Ints, stop: Ints) -> NDArray[np.bool_]:
     """Which entries of `order` lie within [start, stop) of their customer; none of customers who are not asked for."""
-    own = np.bincount(block.owners()[block.bought()], minlength=len(block.customers))
+    own = np.diff(block.purchase_days[block.edges])
     bounds = np.zeros((2, len(own)), dtype=np.int32)
     bounds[:, who] = start, stop
     lower, upper = (np.repeat(bound, own) for bound in bounds)

@@ -59,7 +59,7 @@ def snapshot(
     lengths = {0, reach.active_days, reach.lookback_days, *(int(length) for _, length in sums.values())}
     ago = {length: night - timedelta(days=length) for length in lengths}
     rows = block.positions(list(ago.values()))
-    purchase_days = running(block.bought())
+    purchase_days = block.purchase_days
     within = reach.active_days if asked is None else reach.lookback_days
     bought = purchase_days[rows[night]] > purchase_days[rows[ago[within]]]
     if asked is not None:
@@ -67,7 +67,7 @@ def snapshot(
     who = np.flatnonzero(bought)
     at: dict[int, Ints] = {length: rows[day][who] for length, day in ago.items()}
     first, end = purchase_days[at[reach.lookback_days]], purchase_days[at[0]]
-    day, today = block.purchases(), (night - EPOCH).days
+    day, today = block.purchases, (night - EPOCH).days
     recency = today - day[end - 1]
     figures: dict[str, NDArray[Any]] = {"place": who, "recency": recency, "tenure": today - day[first]}
     if order is not None:
@@ -82,7 +82,8 @@ def snapshot(
         now = total[at[0]]
         figures |= {name: now - total[at[int(length)]] for name, (of, length) in sums.items() if of == measure}
     angle = 2 * math.pi * night.timetuple().tm_yday / 365.25
-    found = pl.DataFrame({"customer_id": block.customers.gather(who), **figures}).with_columns(
+    whole = {name: values.astype(np.int64, copy=False) for name, values in figures.items()}
+    found = pl.DataFrame({"customer_id": block.customers.gather(who), **whole}).with_columns(
         night=pl.lit(night), winter=pl.lit(math.cos(angle)), spring=pl.lit(math.sin(angle))
     )
     return found if asked is None else found.join(asked, on="customer_id", how="left", maintain_order="left")

@@ -12,7 +12,7 @@ def weekdays(block: Block, first: Ints, end: Ints) -> dict[str, Ints]:
         weekend (Saturday or Sunday), weekday (the most frequent day of the week) and month_start (up to
         the tenth of the month), numbers of purchase days.
     """
-    days = block.purchases().astype("datetime64[D]")
+    days = block.purchases.astype(np.int64).astype("datetime64[D]")
     weekday = (days - np.datetime64("1970-01-05")).astype(np.int64) % 7
     day_of_month = (days - days.astype("datetime64[M]")).astype(np.int64)
 

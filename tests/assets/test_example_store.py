@@ -14,6 +14,7 @@ from models.features import FeatureRecipe
 from models.gate import GateRecipe
 from models.learning import ClassifierRecipe, TrainingRecipe
 from models.ranking import EvaluationRecipe
+from tests.shops import bought
 
 FIRST, NIGHT = date(2024, 1, 1), date(2025, 3, 1)
 QUESTION = Question(
@@ -29,16 +30,7 @@ QUESTION = Question(
 
 @pytest.fixture(scope="module")
 def days():
-    shop = simulator.customers(1000, seed=2)
-    return (
-        simulator.transactions(shop, first_day=FIRST, days=426, seed=2)
-        .group_by("customer_id", day=pl.col("timestamp").dt.date())
-        .agg(orders=pl.len().cast(pl.Int64), lines=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum() * 10_000)
-        .with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("spend", "refunds", "discount"))
-        .with_columns(returns=pl.lit(0, pl.Int64))
-        .sort("customer_id", "day")
-        .lazy()
-    )
+    return bought(FIRST, 426)
 
 
 @pytest.fixture(scope="module")

@@ -39,18 +39,10 @@ from models.simulator import customers, transactions
 from models.transactions import RawTransaction, ValidationRules
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
+from tests.shops import SOURCE
 
 FIRST_DAY, TRAINED, SCORED = date(2024, 1, 1), date(2024, 10, 1), date(2024, 10, 20)
-SETTINGS = """
-[source]
-path = "landing"
-[source.columns]
-customer_id = "customer_id"
-timestamp = "timestamp"
-transaction_id = "transaction_id"
-quantity = "quantity"
-amount = "amount"
-[churn]
+SETTINGS = f"""{SOURCE}[churn]
 horizon_days = 20
 active_days = 90
 [training]

@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from models import simulator
 from models.baselines import BASELINES
 from models.challenge import Question, challenge, is_due
 from models.definition import ChurnDefinition
@@ -17,6 +16,7 @@ from models.features import FeatureRecipe
 from models.gate import GateRecipe
 from models.learning import MODELS, ClassifierRecipe, TrainingRecipe
 from models.ranking import EvaluationRecipe
+from tests.shops import bought
 
 FIRST = date(2024, 1, 1)
 NIGHT = date(2025, 3, 1)
@@ -30,22 +30,9 @@ QUESTION = Question(
 RIPE = NIGHT - timedelta(days=60)
 
 
-def bought(count_of_days):
-    shop = simulator.customers(1000, seed=2)
-    return (
-        simulator.transactions(shop, first_day=FIRST, days=count_of_days, seed=2)
-        .group_by("customer_id", day=pl.col("timestamp").dt.date())
-        .agg(orders=pl.len().cast(pl.Int64), lines=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum() * 10_000)
-        .with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("spend", "refunds", "discount"))
-        .with_columns(returns=pl.lit(0, pl.Int64))
-        .sort("customer_id", "day")
-        .lazy()
-    )
-
-
 @pytest.fixture(scope="module")
 def days():
-    return bought(600)
+    return bought(FIRST, 600)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +99,7 @@ def test_a_rule_that_serves_meets_the_next_challenger_as_that_rule(days):
 
 
 def test_without_a_ripe_night_the_rule_that_needs_no_outcome_serves():
-    young = challenge(bought(600), FIRST + timedelta(days=40), QUESTION, None)
+    young = challenge(bought(FIRST, 600), FIRST + timedelta(days=40), QUESTION, None)
     assert young.serving.serves == "mbg_nbd"
     assert not young.verdict.passed
     assert (dict(young.metrics), dict(young.rivals)) == ({}, {})

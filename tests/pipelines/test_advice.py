@@ -20,21 +20,13 @@ from models.simulator import customers, transactions
 from pipelines.cli import ROOT, app
 from pipelines.known import known_lake
 from pipelines.settings import load_settings
+from tests.shops import SOURCE
 
 FIRST_DAY, DAYS = date(2024, 1, 1), 420
 LAST_DAY = FIRST_DAY + timedelta(days=DAYS - 1)
 NIGHTS = [LAST_DAY - timedelta(days=30 * back) for back in (4, 3, 2, 1)]
 SPAN = f"{NIGHTS[0]}..{NIGHTS[-1]}"
-SETTINGS = """
-[source]
-path = "landing"
-[source.columns]
-customer_id = "customer_id"
-timestamp = "timestamp"
-transaction_id = "transaction_id"
-quantity = "quantity"
-amount = "amount"
-[churn]
+SETTINGS = f"""{SOURCE}[churn]
 horizon_days = 30
 active_days = 120
 [features]

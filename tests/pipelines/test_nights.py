@@ -21,20 +21,12 @@ from pipelines.erasure import erase
 from pipelines.explanation import explain
 from pipelines.jobs import TRAIN_NOW
 from pipelines.settings import load_settings
+from tests.shops import SOURCE
 
 ENTERED = pl.col("deliver") | (pl.col("suppressed_reason") == "control")
 FIRST_DAY, DAYS = date(2024, 1, 1), 420
 EARLY, MISSED, LATE = date(2025, 1, 8), date(2025, 1, 20), date(2025, 2, 11)
-SETTINGS = """
-[source]
-path = "landing"
-[source.columns]
-customer_id = "customer_id"
-timestamp = "timestamp"
-transaction_id = "transaction_id"
-quantity = "quantity"
-amount = "amount"
-category = "category"
+SETTINGS = f"""{SOURCE}category = "category"
 [churn]
 horizon_days = 30
 active_days = 120
