@@ -143,15 +143,18 @@ def main() -> None:
                 shutil.rmtree(place)
     sizes = {"transactions": transactions, "nights": len(NIGHTS), "buckets": given.buckets}
     if "whole" in given.ways:
-        base = {"processor": ("whole", seconds["whole"]), "memory": ("whole", memory["whole"])}
+        base = {"processor": ("whole", "s", seconds["whole"]), "memory": ("whole", "MB", memory["whole"])}
     else:
         millions = [transactions / 1e6] * given.repetitions
-        base = {"processor": ("million transactions", millions), "memory": ("file", [size] * given.repetitions)}
+        base = {
+            "processor": ("million transactions", "", millions),
+            "memory": ("file", "MB", [size] * given.repetitions),
+        }
     rows = [
-        Row(f"{way} / {base[what][0]}, {what}", sizes, figures[way], base[what][1], unit=unit)
-        for what, unit, figures in (("processor", "s", seconds), ("memory", "MB", memory))
+        Row(f"{way} / {of}, {what}", sizes, figures[way], others, unit=unit)
+        for (what, (of, unit, others)), figures in zip(base.items(), (seconds, memory), strict=True)
         for way in given.ways
-        if way != "whole"
+        if of != way
     ]
     report("scale", rows, given.json)
 
