@@ -54,7 +54,8 @@ def settled_outcomes(
     scores, delivered = lake.scan("churn_scores", nights), lake.scan("at_risk_segments", nights)
     # Whoever was scored had bought within reach of that night; contracts may be older.
     first = min(nights, default=night) if churn.grace is None else None
-    days, facts, lines = (lake.scan(name, nights_of(lake, churn, night, first)[name]) for name in _HAPPENED)
+    arrived = nights_of(lake, churn, night, first)
+    days, facts, lines = (lake.scan(name, arrived[name]) for name in _HAPPENED)
     made = facts.filter(pl.col("input").is_in(contacts)) if contacts else None
     return settle(scores, delivered, days, churn, made, customer_terms(lines))
 
