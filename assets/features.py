@@ -1,6 +1,6 @@
 """What is known of each active customer as of the night."""
 
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -35,7 +35,7 @@ def nights_of(lake: Lake, churn: ChurnDefinition, night: date, first: date | Non
         night: The last of the as-of nights.
         first: The first of them; all that was ever stored up to the last, if absent.
     """
-    found = {table: lake.before(table, night + timedelta(days=1)) for table in KNOWN if table not in SUMS}
+    found = {table: lake.nights(table, until=night) for table in KNOWN if table not in SUMS}
     if churn.grace is None:
         found["transactions"] = []
     return found | {table: lake.within_reach(table, first, night) for table in SUMS}

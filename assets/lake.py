@@ -1,6 +1,6 @@
 """The lake: one folder per table, one Parquet file per night, whole or not there at all."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
@@ -67,10 +67,10 @@ class Lake(dg.ConfigurableIOManager):
         """Where a night of a table is stored."""
         return Path(file_of(self.root, table, night))
 
-    def nights(self, table: str, since: date = FIRST_NIGHT) -> list[date]:
-        """The nights of a table that are stored, from one on, oldest first."""
+    def nights(self, table: str, since: date = FIRST_NIGHT, until: date = date.max) -> list[date]:
+        """The nights of a table that are stored, from one to another, oldest first."""
         found = listed(f"{self.root}/{table}")
-        return found[bisect_left(found, since) :]
+        return found[bisect_left(found, since) : bisect_right(found, until)]
 
     def within_reach(self, table: str, first: date | None, last: date) -> list[date]:
         """The nights of a table up to the last of some nights that can hold what the first, if any, looks back on.
@@ -78,16 +78,15 @@ class Lake(dg.ConfigurableIOManager):
         A row stands in the night of its event day or a later one, so that no older night has anything to add.
         """
         since = FIRST_NIGHT if first is None or self.reach_days is None else first - timedelta(days=self.reach_days)
-        return [night for night in self.nights(table, since) if night <= last]
+        return self.nights(table, since, last)
 
     def before(self, table: str, night: date) -> list[date]:
         """The nights of a table that lie before a night, oldest first."""
-        found = self.nights(table)
-        return found[: bisect_left(found, night)]
+        return self.nights(table, until=night - timedelta(days=1))
 
     def arrived(self, table: str, night: date) -> pl.LazyFrame:
         """What every night up to one brought to a table: all that was known at its end."""
-        return self.scan(table, self.before(table, night + timedelta(days=1)))
+        return self.scan(table, self.nights(table, until=night))
 
     def scan(self, table: str, nights: Iterable[date]) -> pl.LazyFrame:
         """Read nights of a table as one frame.
@@ -154,7 +153,7 @@ class Lake(dg.ConfigurableIOManager):
         """Read the nights of an upstream table that its partition mapping names and that ever ran."""
         table, span = context.asset_key.path[-1], context.asset_partition_key_range
         first, last = as_night(span.start), as_night(span.end)
-        frame = self.scan(table, [night for night in self.nights(table, first) if night <= last])
+        frame = self.scan(table, self.nights(table, first, last))
         return frame.collect() if context.dagster_type.typing_type is pl.DataFrame else frame
 
 

@@ -145,7 +145,7 @@ def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFra
 def newest_settled(lake: Lake, night: date, churn: ChurnDefinition) -> SettledNight | None:
     """The newest settled night with its tiers and figures; None before one is ripe."""
     newest, by = None, night
-    for past in reversed([each for each in lake.nights("live_performance") if each <= night]):
+    for past in reversed(lake.nights("live_performance", until=night)):
         # What a night settled was ripe by then: no older one has a newer night to tell of.
         if newest is not None and past < newest + timedelta(days=churn.ripe_days):
             break

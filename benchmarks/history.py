@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 
 import dagster as dg
 import polars as pl
@@ -22,6 +22,7 @@ from assets.lake import Lake
 from benchmarks.record import Row, arguments, report
 from models.customer_days import customer_days
 from models.customer_items import customer_items
+from models.definition import ChurnDefinition
 from models.settlement import settle
 from models.simulator import customers, transactions
 from pipelines.definitions import definitions
@@ -65,30 +66,35 @@ class Shop:
         self.folder = folder
         (folder / "landing").mkdir(parents=True, exist_ok=True)
         (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
-        settings = load_settings(folder / "churn.toml")
-        self.lake, self.nightly = lake_of(settings), definitions(settings).resolve_job_def("nightly")
+        self.settings = load_settings(folder / "churn.toml")
+        self.lake, self.nightly = lake_of(self.settings), definitions(self.settings).resolve_job_def("nightly")
 
-    def run(self, night: date, sold: pl.DataFrame) -> float:
-        """Deliver and run a night; processor seconds of the run."""
-        for file in (self.folder / "landing").iterdir():
-            file.unlink()
+    def deliver(self, night: date, sold: pl.DataFrame) -> None:
+        """Put the lines of a night in place of those of the night before."""
+        rmtree(self.folder / "landing")
+        (self.folder / "landing").mkdir()
         sold.write_csv(self.folder / "landing" / f"{night}.csv")
-        with dg.DagsterInstance.ephemeral() as instance:
-            start = time.process_time()
-            self.nightly.execute_in_process(
-                partition_key=f"{night}",
-                instance=instance,
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            )
-            return time.process_time() - start
+
+    def run(self, night: date, instance: dg.DagsterInstance) -> None:
+        """The night by Dagster."""
+        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        self.nightly.execute_in_process(partition_key=f"{night}", instance=instance, run_config=quiet)
 
 
-def age(lake: Lake, years: int) -> None:
+def cost(shop: Shop, night: date, sold: pl.DataFrame) -> float:
+    """Deliver and run a night; processor seconds of the run."""
+    shop.deliver(night, sold)
+    with dg.DagsterInstance.ephemeral() as instance:
+        start = time.process_time()
+        shop.run(night, instance)
+        return time.process_time() - start
+
+
+def age(lake: Lake, churn: ChurnDefinition, years: int) -> None:
     """Give a lake in which one night has run years of nights before it."""
     tables = sorted(folder.name for folder in Path(lake.root).iterdir() if lake.nights(folder.name))
     tonight = {table: lake.scan(table, [LAST]).collect() for table in tables}
     days = tonight["transactions"].partition_by("day", as_dict=True)
-    churn = load_settings(Path(lake.root).parent / "churn.toml").churn
     said = pl.lit(LAST - timedelta(days=HORIZON)).alias("night")
     scores, delivered = (tonight[table].lazy().with_columns(said) for table in ("churn_scores", "at_risk_segments"))
     tonight["settled_outcomes"] = settle(scores, delivered, tonight["customer_days"].lazy(), churn).collect()
@@ -116,12 +122,12 @@ def shops(folder: Path, sold: pl.DataFrame, years: Sequence[int]) -> dict[int, S
     """One shop for each length of history."""
     first = Shop(folder / "first")
     known = pl.col("timestamp").dt.date()
-    first.run(LAST, sold.filter(known > LAST - timedelta(days=YEAR), known <= LAST))
+    cost(first, LAST, sold.filter(known > LAST - timedelta(days=YEAR), known <= LAST))
     found = {}
     for length in years:
         copytree(first.folder, folder / f"{length}")
         found[length] = Shop(folder / f"{length}")
-        age(found[length].lake, length)
+        age(found[length].lake, found[length].settings.churn, length)
     return found
 
 
@@ -140,7 +146,7 @@ def main() -> None:
             night = LAST + timedelta(days=number)
             arrived = sold.filter(pl.col("timestamp").dt.date() == night)
             for length in given.years[:: 1 if number % 2 else -1]:
-                costs[length].append(found[length].run(night, arrived))
+                costs[length].append(cost(found[length], night, arrived))
         base = given.years[0]
         rows = [
             Row(

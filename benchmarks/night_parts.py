@@ -119,7 +119,7 @@ class Parts:
     def _retention(self, night: date, features: pl.DataFrame, scores: pl.DataFrame) -> None:
         lake, settings, policy = self.lake, self.settings, self.settings.retention
         rule, channels = settings.consent.rule, {action.channel for action in policy.actions}
-        consents = lake.scan("customer_consents", lake.nights("customer_consents"))
+        consents = lake.arrived("customer_consents", night)
         settled = settings.experiment.acted_on(lake.scan("enrolments", lake.before("enrolments", night)))
         rates = save_rates(enrolments_apart(settled, settings.churn.ripe_days), policy, CODES, night=night)
         previous = resting(lake, policy, night)
@@ -167,7 +167,7 @@ class Parts:
         figures = performance(outcomes, self.settings.evaluation, alone)
         lake.write("live_performance", night, figures)
         lake.write("enrolments", night, enrolments(outcomes.lazy()))
-        enrolled = experiment.acted_on(lake.scan("enrolments", lake.nights("enrolments")))
+        enrolled = experiment.acted_on(lake.arrived("enrolments", night))
         uplift = retention_uplift(first_enrolments(enrolled).collect(), night=night, margin=self.settings.value.margin)
         lake.write("retention_uplift", night, uplift)
         return figures

@@ -26,13 +26,10 @@ from shutil import copytree, rmtree
 import dagster as dg
 import polars as pl
 
-from benchmarks.history import SETTINGS
+from benchmarks.history import Shop
 from benchmarks.night_parts import Parts
 from benchmarks.record import Cost, Row, arguments, report
 from models.simulator import customers, transactions
-from pipelines.definitions import definitions
-from pipelines.settings import load_settings
-from pipelines.stores import lake_of
 
 CUSTOMERS, LEARNED_FROM, YEAR, HORIZON = 25_000, 10_000, 364, 30
 LAST = date(2024, 12, 31)
@@ -52,28 +49,6 @@ COMPARED = (
     "at_risk_segments",
 )
 """Tables that both ways must make alike."""
-
-
-class Shop:
-    """A folder with settings and deliveries, in which nights run."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "landing").mkdir(parents=True, exist_ok=True)
-        (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
-        self.settings = load_settings(folder / "churn.toml")
-        self.lake, self.nightly = lake_of(self.settings), definitions(self.settings).resolve_job_def("nightly")
-
-    def deliver(self, night: date, sold: pl.DataFrame) -> None:
-        """Put the lines of a night in place of those of the night before."""
-        rmtree(self.folder / "landing")
-        (self.folder / "landing").mkdir()
-        sold.write_csv(self.folder / "landing" / f"{night}.csv")
-
-    def run(self, night: date, instance: dg.DagsterInstance) -> None:
-        """The night by Dagster."""
-        quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-        self.nightly.execute_in_process(partition_key=f"{night}", instance=instance, run_config=quiet)
 
 
 def shops(

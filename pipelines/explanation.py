@@ -71,11 +71,11 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
 
 
 def _known(lake: Lake, night: date) -> pl.LazyFrame:
-    return lake.scan("customer_days", [past for past in lake.nights("customer_days") if past <= night])
+    return lake.arrived("customer_days", night)
 
 
 def _facts(lake: Lake, night: date) -> pl.LazyFrame:
-    return lake.scan("customer_facts", [past for past in lake.nights("customer_facts") if past <= night])
+    return lake.arrived("customer_facts", night)
 
 
 def _to_leave(churn: ChurnDefinition) -> str:
@@ -88,7 +88,7 @@ def _why_not_scored(customer: str, night: date, days: pl.DataFrame, settings: Se
     last = days.filter(pl.col("orders") > 0).select(pl.col("day").max()).row(0)[0]
     if last is None:
         return f"{customer} had made no purchase by {night}. Check the id: it is the one of your source, as text."
-    consents = lake.scan("customer_consents", [past for past in lake.nights("customer_consents") if past <= night])
+    consents = lake.arrived("customer_consents", night)
     if profiled(days.lazy(), consents, settings.consent.rule, night).collect().is_empty():
         return f"{customer} may not be profiled on {night}: they objected, or did not agree where consent is needed."
     if settings.churn.grace is not None:
@@ -143,8 +143,7 @@ def _print_features(
 
 
 def _print_data(lake: Lake, days: pl.DataFrame, customer: str, night: date) -> None:
-    nights = [past for past in lake.nights("transactions") if past <= night]
-    rows = lake.scan("transactions", nights).filter(pl.col("customer_id") == customer)
+    rows = lake.arrived("transactions", night).filter(pl.col("customer_id") == customer)
     files = rows.group_by("source_file").len().sort("source_file").collect()
     sums = days.select(
         pl.col("orders", "returns").sum(),

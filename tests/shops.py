@@ -19,11 +19,11 @@ amount = "amount"
 """Settings for a folder of files as `models.simulator.transactions` makes them."""
 
 
-def bought(first_day: date, count_of_days: int) -> pl.LazyFrame:
-    """`customer_days` of a thousand customers of whom pieces are known and no money, from a day on."""
-    shop = simulator.customers(1000, seed=2)
+def bought(first_day: date, count_of_days: int, *, customers: int = 1000, seed: int = 2) -> pl.LazyFrame:
+    """`customer_days` of customers of whom pieces are known and no money, from a day on."""
+    shop = simulator.customers(customers, seed=seed)
     return (
-        simulator.transactions(shop, first_day=first_day, days=count_of_days, seed=2)
+        simulator.transactions(shop, first_day=first_day, days=count_of_days, seed=seed)
         .group_by("customer_id", day=pl.col("timestamp").dt.date())
         .agg(orders=pl.len().cast(pl.Int64), lines=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum() * 10_000)
         .with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("spend", "refunds", "discount"))

@@ -39,7 +39,7 @@ from models.simulator import customers, transactions
 from models.transactions import RawTransaction, ValidationRules
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
-from tests.shops import SOURCE
+from tests.shops import SOURCE, bought
 
 FIRST_DAY, TRAINED, SCORED = date(2024, 1, 1), date(2024, 10, 1), date(2024, 10, 20)
 SETTINGS = f"""{SOURCE}[churn]
@@ -168,25 +168,16 @@ QUESTION = Question(
 
 
 @pytest.fixture(scope="module")
-def bought():
+def shop_days():
     """The purchases of a simulated shop by customer and day."""
-    shop = customers(2500, seed=4)
-    return (
-        transactions(shop, first_day=FIRST_DAY, days=426, seed=4)
-        .group_by("customer_id", day=pl.col("timestamp").dt.date())
-        .agg(orders=pl.len().cast(pl.Int64), lines=pl.len().cast(pl.Int64), quantity=pl.col("quantity").sum() * 10_000)
-        .with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("spend", "refunds", "discount"))
-        .with_columns(returns=pl.lit(0, pl.Int64))
-        .sort("customer_id", "day")
-        .lazy()
-    )
+    return bought(FIRST_DAY, 426, customers=2500, seed=4)
 
 
-def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_engine, tmp_path, bought):
+def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_engine, tmp_path, shop_days):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     lake = Lake(root=str(tmp_path / "lake"))
-    lake.write("customer_days", JUDGING, bought)
+    lake.write("customer_days", JUDGING, shop_days)
     files = {name: [lake.file(name, JUDGING)] if name == "customer_days" else [] for name in KNOWN}
 
     def described(nights: Sequence[date]) -> list[Path]:
@@ -195,8 +186,8 @@ def test_trees_of_spark_are_as_good_are_judged_alike_and_load_anywhere(spark_eng
         return sorted((tmp_path / "features").glob("*.parquet"))
 
     with store_of("auto", spark_engine, scratch, described) as store:
-        there = challenge(bought, JUDGING, QUESTION, None, store=store)
-    here = challenge(bought, JUDGING, QUESTION, None)
+        there = challenge(shop_days, JUDGING, QUESTION, None, store=store)
+    here = challenge(shop_days, JUDGING, QUESTION, None)
     assert there.examples.collect().equals(here.examples.collect())
     assert (there.judged.weights, there.judged.linear) == (here.judged.weights, here.judged.linear)
     assert there.verdict.serves == here.verdict.serves

@@ -11,19 +11,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, note, settings
 from hypothesis import strategies as st
 
+from tests.shops import SOURCE
+
 START = date(2025, 3, 28)
 HEADER = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "amount")
 MAX_REJECTED = 0.5
-SETTINGS = """
-[source]
-path = "landing"
-[source.columns]
-customer_id = "customer_id"
-timestamp = "timestamp"
-transaction_id = "transaction_id"
-product = "product"
-quantity = "quantity"
-amount = "amount"
+SETTINGS = f"""{SOURCE}product = "product"
 [churn]
 timezone = "Europe/Berlin"
 [validation]
