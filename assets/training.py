@@ -50,7 +50,6 @@ class Training(dg.Config):
 @dg.asset(
     partitions_def=NIGHTS,
     deps=[*ARRIVED, "customer_features"],
-    pool="training",
     group_name="training",
     kinds={"xgboost", "mlflow"},
 )
