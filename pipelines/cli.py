@@ -1,6 +1,7 @@
 """The `churn` command: what a person types; Dagster does the work and keeps the record."""
 
 import os
+import signal
 import sys
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -30,6 +31,9 @@ Night = Annotated[str | None, typer.Option(help="As-of date YYYY-MM-DD; by defau
 
 def main() -> None:
     """Run the command; settings that cannot be used end it with exit code 2."""
+    # A closed terminal ends a run as SIGTERM does, with a word in Dagster's history; under nohup it ends nothing.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         app()
     except SettingsError as error:
