@@ -50,7 +50,7 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
     """Read what was said.
 
     Args:
-        rows: customer_id, timestamp, day, and as they came: ``said`` (yes or no) and ``about`` (what it was about).
+        rows: customer_id, timestamp, day, source_row, and as they came: ``said`` (yes or no) and ``about`` (what it was about).
         channels: Our name of what it was about, by theirs.
         file: Name of the delivery, for messages.
 
@@ -65,14 +65,18 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
     given = rows.filter(pl.col("said").is_not_null() & pl.col("customer_id").is_not_null()).with_columns(
         said=pl.col("said").str.to_lowercase()
     )
-    words = given.select("about", "said").unique().sort("about", "said").collect()
-    if strange := sorted(set(words["said"]) - set(_READ)):
+    words = given.group_by("about", "said").agg(pl.col("source_row").min()).sort("source_row").collect()
+    # The row is told and not the word: where a wrong column is named, the word is a customer's.
+    for row in words.filter(~pl.col("said").is_in(list(_READ)))["source_row"].head(1):
         raise DeliveryError(
-            f"{file}: {strange[0]!r} is neither yes nor no. Write {', '.join(_YES)}, or {', '.join(_NO)}."
+            f"{file}: row {row:,} says neither yes nor no. Write {', '.join(_YES)}, or {', '.join(_NO)}, or correct "
+            "the columns of consent in churn.toml."
         )
-    if words["about"].has_nulls() or (unnamed := set(words["about"]) - set(channels)):
-        what = "a line names no channel" if words["about"].has_nulls() else f"no setting names {sorted(unnamed)[0]!r}"
-        raise DeliveryError(f"{file}: {what}. Name every value of the column in consent.channels, or mend the file.")
+    for row in words.filter(~pl.col("about").is_in(list(channels)).fill_null(value=False))["source_row"].head(1):
+        raise DeliveryError(
+            f"{file}: row {row:,} is about no channel that a setting names. Name every value of the column in "
+            "consent.channels, or mend the file."
+        )
     return given.select(
         "customer_id",
         channel=pl.col("about").replace_strict(dict(channels), return_dtype=pl.String),

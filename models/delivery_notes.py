@@ -6,6 +6,7 @@ from dataclasses import fields
 import dataframely as dy
 import polars as pl
 
+from models.headers import tell_names
 from models.mapping import ColumnMapping, resolve
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
@@ -40,8 +41,8 @@ def drift(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> Iterat
         DeliveryError: If the file lacks the customer or the timestamp.
     """
     found = resolve(header, mapping, file=file)
-    if unused := [repr(name) for name in header if name not in found.values()]:
-        yield file, UNUSED, ", ".join(unused)
+    if unused := [name for name in header if name not in found.values()]:
+        yield file, UNUSED, tell_names(unused)
     mapped = [field.name for field in fields(mapping) if getattr(mapping, field.name)]
     if absent := [name for name in mapped if name not in found]:
         yield file, ABSENT, ", ".join(absent)

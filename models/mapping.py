@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from models.headers import can_be_told, looks_like_data, tell_header
 from models.moments import how_written, read_moments
 
 Names = tuple[str, ...]
@@ -110,10 +111,11 @@ def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict
     for required in ("customer_id", "timestamp"):
         if required not in found:
             wanted = " or ".join(map(repr, getattr(mapping, required)))
-            near = get_close_matches(wanted.lower(), known, n=1, cutoff=0.4)
+            names = [] if looks_like_data(header) else list(filter(can_be_told, known))
+            near = get_close_matches(wanted.lower(), names, n=1, cutoff=0.4)
             hint = f"; did you mean {known[near[0]]!r}?" if near else "."
             raise DeliveryError(
-                f"{file}: no column {wanted} for {required}{hint} The file has: {', '.join(map(repr, header))}. "
+                f"{file}: no column {wanted} for {required}{hint} {tell_header(header)} "
                 f"Set source.columns.{required} in churn.toml."
             )
     return found
