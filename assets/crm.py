@@ -1,5 +1,6 @@
 """Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -79,8 +80,14 @@ class Crm(dg.ConfigurableResource[None]):
             export(rows, Path(self.exports) / str(night))
         return publication
 
-    def point_to(self, night: date, run_id: str) -> Publication:
+    def point_to(self, night: date, run_id: str, permitted: Callable[[pl.DataFrame], pl.DataFrame]) -> Publication:
         """Let the CRM read a stored night again; what differs from today's table counts as changed.
+
+        Args:
+            night: the night.
+            run_id: who asks for it, for the log.
+            permitted: the rows as they may be published today, when some customers may have objected since; see
+                `models.segments.as_permitted`.
 
         Raises:
             ValueError: when the night is not in the history.
@@ -89,12 +96,15 @@ class Crm(dg.ConfigurableResource[None]):
             layout.prepare(store)
             log = tables.log(store)
             known = [entry for entry in log if entry.night == night]
-            rows = tables.stored(store, night)
+            rows = permitted(tables.stored(store, night).drop("updated_at"))
             if not known or rows.height < known[-1].rows:
                 latest = ", ".join(str(day) for day in sorted({entry.night for entry in log})[-5:]) or "none"
                 raise ValueError(f"{night} is not in the history of the CRM; the latest nights published: {latest}")
             entry = layout.Entry(known[-1].snapshot_id, night, run_id, rows.height, _now(store))
-            return self._make_current(store, rows, entry)
+            done = self._make_current(store, rows, entry)
+        if self.exports:
+            export(rows, Path(self.exports) / str(night))
+        return done
 
     def read(self, relation: str = layout.CURRENT) -> pl.DataFrame:
         """The current table, its history or changes (`at_risk_segments_…`), or the `publication_log`."""
@@ -109,10 +119,15 @@ class Crm(dg.ConfigurableResource[None]):
             layout.prepare(store)
             return tables.unsent(store)
 
-    def mark_sent(self, until: datetime) -> None:
-        """Remember that the news up to a moment were taken."""
+    def told(self) -> pl.Series:
+        """Whom the receiver of the news believes to be contacted."""
         with self.transaction() as store:
-            tables.mark_sent(store, until)
+            return tables.told(store)
+
+    def mark_sent(self, news: pl.DataFrame) -> None:
+        """Remember that some news were taken."""
+        with self.transaction() as store:
+            tables.mark_sent(store, news)
 
     @property
     def address(self) -> str:

@@ -18,6 +18,8 @@ CHANGES = "at_risk_segments_changes"
 DEPARTED = "at_risk_segments_departed"
 POINTER = "at_risk_segments_pointer"
 SENT = "at_risk_segments_sent"
+TOLD = "at_risk_segments_told"
+"""Whom the receiver of the push believes to be contacted."""
 LOG = "publication_log"
 
 Schema = Mapping[str, pl.DataType]

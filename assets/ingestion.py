@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.erased import erased_of, spared
+from assets.erased import Erasures, spared
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
@@ -91,6 +91,7 @@ def arrivals(
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
     network: dg.ResourceParam[Network],
+    erasures: dg.ResourceParam[Erasures],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -113,8 +114,8 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
-    erased = erased_of(lake)
-    taken = [spared(each, erased) for each in taken]
+    erased, known = erasures.read(), lake.arrived("customer_days", night)
+    taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]

@@ -38,7 +38,8 @@ class Push:
         url: Address that takes batches by POST; a secret, only from the environment, ``CHURN__PUSH__URL``.
         token: Sent as ``Authorization: Bearer …``; a secret, only from the environment, ``CHURN__PUSH__TOKEN``.
         rows: ``changed`` sends every row whose content has changed, those who left and those kept back included, so
-            that the receiver knows the whole table; ``deliver`` sends of them only those to be contacted.
+            that the receiver knows the whole table; ``deliver`` sends of them only those to be contacted, and
+            those who were when they were sent last and are not any more.
         batch_rows: How many rows a request holds at most.
         timeout_seconds: How long to wait for an answer.
     """
@@ -81,11 +82,13 @@ class Push:
         if self.url is None:
             return 0
         news = crm.news()
-        told = news.filter("deliver") if self.rows == "deliver" else news
+        told = news
+        if self.rows == "deliver" and news.height:
+            told = news.filter(pl.col("deliver") | pl.col("customer_id").is_in(crm.told().implode()))
         for batch in told.iter_slices(self.batch_rows):
             self._deliver(_body(_rows(batch)), network, _NEWS)
         if news.height:
-            crm.mark_sent(news["updated_at"].max())  # type: ignore[arg-type]
+            crm.mark_sent(news)
         return told.height
 
     def forget(self, customers: Sequence[str], night: date | None, network: Network) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from models.ids import folded
 from models.mapping import DeliveryError
 
 PROFILING, MARKETING = "profiling", "marketing"
@@ -50,7 +51,8 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
     """Read what was said.
 
     Args:
-        rows: customer_id, timestamp, day, source_row, and as they came: ``said`` (yes or no) and ``about`` (what it was about).
+        rows: customer_id, timestamp, day, source_row, and as they came: ``said`` (yes or no) and ``about`` (what
+            it was about).
         channels: Our name of what it was about, by theirs.
         file: Name of the delivery, for messages.
 
@@ -89,6 +91,9 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
 def arriving(rows: pl.LazyFrame, known: pl.LazyFrame, *, night: date) -> pl.LazyFrame:
     """What arrives on a night: what was said by its end and no earlier night has brought; without a time, tonight.
 
+    An objection is heard on the night on which it arrives, and so counts from then on, even if a slip or another order
+    of day and month dates it later. On its own day it arrives once more.
+
     Args:
         rows: As of `flags`.
         known: :class:`Consent` of earlier nights.
@@ -98,13 +103,47 @@ def arriving(rows: pl.LazyFrame, known: pl.LazyFrame, *, night: date) -> pl.Lazy
         :class:`Consent`, sorted by all columns.
     """
     key = ["customer_id", "channel", "permitted", "timestamp"]
+    early = (pl.col("day") > night) & ~pl.col("permitted")
     return (
-        rows.with_columns(pl.col("day").fill_null(night))
+        rows.with_columns(pl.when(~early).then("timestamp"), pl.when(~early).then("day").fill_null(night))
         .filter(pl.col("day") <= night)
         .unique(key)
         .join(known.select(key), on=key, how="anti", nulls_equal=True)
         .select(Consent.column_names())
         .sort(Consent.column_names())
+    )
+
+
+def unknown(consents: pl.LazyFrame, customers: pl.LazyFrame) -> tuple[int, int, int]:
+    """How many who said something bought nothing: ids that are written otherwise than in the transactions, perhaps.
+
+    Args:
+        consents: :class:`Consent`.
+        customers: customer_id of everybody who is known.
+
+    Returns:
+        How many said something, how many of them nobody knows, and how many of those somebody is known as whose id
+        differs in capitals, blanks or leading zeros alone.
+    """
+    said = consents.select(pl.col("customer_id").unique()).with_columns(folded=folded(pl.col("customer_id"))).collect()
+    names = customers.select("customer_id")
+    theirs = names.join(said.lazy(), on="customer_id", how="semi").unique().collect()
+    strange = said.join(theirs, on="customer_id", how="anti")
+    alike = names.select(folded=folded(pl.col("customer_id"))).join(strange.lazy(), on="folded", how="semi").unique()
+    near = strange.join(alike.collect(), on="folded", how="semi") if strange.height else strange
+    return said.height, strange.height, near.height
+
+
+def tell_unknown(said: int, strange: int, near: int) -> str | None:
+    """What to say about objections and permissions of whom no transaction knows; None if there are none."""
+    if not strange:
+        return None
+    sentence = f"consent: {strange:,} of {said:,} customers ({strange / said:.0%}) are in no transaction"
+    if not near:
+        return f"{sentence}: nothing is held back or permitted by what they said until they buy."
+    return (
+        f"{sentence}; {near:,} of them would be but for capitals, blanks or leading zeros. What they said is not heard: "
+        "write their ids as the transactions do."
     )
 
 

@@ -222,12 +222,17 @@ def explain(
 
 @app.command()
 def erase(
-    customer: Annotated[str, typer.Option(help="Id of the customer, as in the source.")], config: Config = None
+    customer: Annotated[
+        str, typer.Option(help="Id of the customer, as in the source; - reads it from the standard input.")
+    ],
+    config: Config = None,
 ) -> None:
     """Take a customer out of lake, CRM tables, exports and reports, and count again what is left."""
     from pipelines.erasure import erase as erase_customer
 
-    raise typer.Exit(erase_customer(customer, prepare(config)))
+    # An id on the command line stands in the list of processes and in the history of the shell.
+    typed = sys.stdin.read() if customer == "-" else customer
+    raise typer.Exit(erase_customer(typed, prepare(config), datetime.now(UTC)))
 
 
 @app.command()
@@ -235,12 +240,16 @@ def publish(
     night: Annotated[str, typer.Option(help="A night in the history of the CRM, YYYY-MM-DD.")], config: Config = None
 ) -> None:
     """Let the CRM read a delivered night again, for example the one before a bad one."""
+    from functools import partial
+
+    from assets.retention import permitted_today
     from pipelines.definitions import resources
 
     settings = prepare(config)
     parts = resources(settings)
+    permitted = partial(permitted_today, lake=parts["lake"], rule=settings.consent.rule)
     try:
-        done = parts["crm"].point_to(parse_night(night, settings), run_id="churn publish")
+        done = parts["crm"].point_to(parse_night(night, settings), "churn publish", permitted)
         CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
         if sent := parts["push"].send(parts["crm"], parts["network"]):
             CONSOLE.print(f"{sent:,} rows were sent to the receiver.")

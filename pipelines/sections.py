@@ -184,6 +184,8 @@ class LakeSettings(_Section):
         data_docs: Folder of Great Expectations' Data Docs.
         data_docs_url: Where a browser finds that folder; the link of every check begins with it. By default where
             ``churn ui`` shows it.
+        erasures: File that keeps who was erased, as digests, so that nobody comes back when the lake is removed or
+            restored; by default beside the lake, such as ``lake.erased.json``.
         wait_minutes: How long a run waits while another one works on the lake, before it gives up; 0 does not wait.
     """
 
@@ -191,6 +193,7 @@ class LakeSettings(_Section):
     reports: Path = Path("reports")
     data_docs: Path = Path("data_docs")
     data_docs_url: str = "http://127.0.0.1:3002"
+    erasures: Path | None = None
     wait_minutes: float = Field(default=60, ge=0)
 
     @field_validator("path", "reports", "data_docs", mode="before")

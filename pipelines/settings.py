@@ -14,6 +14,7 @@ from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.engine import Engine
+from assets.erased import Erasures
 from assets.files import FileSource
 from assets.input_source import SOURCE_URL, InputSource, InputTable
 from assets.network import Network
@@ -101,7 +102,14 @@ class Settings(BaseSettings):
 
     def turn(self) -> Turn:
         """The right to write to the lake."""
-        return Turn(self.beside(self.lake.path), patience=60 * self.lake.wait_minutes)
+        folders = (self.lake.reports, self.lake.data_docs, self.crm.exports)
+        beside = tuple(map(self.beside, folders))
+        return Turn(self.beside(self.lake.path), patience=60 * self.lake.wait_minutes, beside=beside)
+
+    def erasures(self) -> Erasures:
+        """Who was erased."""
+        lake = self.lake.path
+        return Erasures(self.beside(self.lake.erasures or lake.with_name(f"{lake.name}.erased.json")))
 
     def transactions(self) -> FileSource | DatabaseSource:
         """The configured source of transactions."""

@@ -34,7 +34,7 @@ def test_no_value_of_a_file_without_a_header_is_told(line):
 )
 def test_a_header_is_told_with_the_nearest_name(header):
     assert tell_header(header) == f"The file has: {', '.join(map(repr, header))}."
-    with pytest.raises(DeliveryError, match="did you mean 'Customer ID'. The file has: 'Customer ID', 'day'"):
+    with pytest.raises(DeliveryError, match=r"did you mean 'Customer ID'\? The file has: 'Customer ID', 'day'"):
         canonical(pl.LazyFrame({"Customer ID": ["x"], "day": ["x"]}), COLUMNS, Reading(), timezone="UTC", file="a.csv")
 
 
