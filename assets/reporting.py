@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from assets.escaping import as_markdown
 from assets.night_report import NightReport, calls, cards, lead, sections, shares, title
 
 if TYPE_CHECKING:
@@ -71,5 +72,5 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text of a source without control characters, which a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    """Text of a source without control characters and markup, which a terminal or a page would obey."""
+    return as_markdown(text)

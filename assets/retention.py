@@ -35,7 +35,7 @@ RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "del
 def at_risk_segments(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     tiers: dg.ResourceParam[Tiers],
     worth: dg.ResourceParam[ValueRule],
     policy: dg.ResourceParam[Policy],
@@ -83,7 +83,10 @@ def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:
 
 @dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})
 def crm_delivery(
-    context: dg.AssetExecutionContext, crm: Crm, network: dg.ResourceParam[Network], at_risk_segments: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    crm: dg.ResourceParam[Crm],
+    network: dg.ResourceParam[Network],
+    at_risk_segments: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
     """Publish the night to the CRM's tables and files, all of it or nothing."""
     with network.patient(context):
@@ -100,7 +103,10 @@ def crm_delivery(
 
 @dg.asset(partitions_def=NIGHTS, deps=["crm_delivery"], group_name="retention")
 def crm_push(
-    context: dg.AssetExecutionContext, crm: Crm, push: dg.ResourceParam[Push], network: dg.ResourceParam[Network]
+    context: dg.AssetExecutionContext,
+    crm: dg.ResourceParam[Crm],
+    push: dg.ResourceParam[Push],
+    network: dg.ResourceParam[Network],
 ) -> dg.MaterializeResult[None]:
     """Send the news to the web address of the settings, if there is one."""
     with network.patient(context):
