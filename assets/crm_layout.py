@@ -19,6 +19,9 @@ DEPARTED = "at_risk_segments_departed"
 POINTER = "at_risk_segments_pointer"
 SENT = "at_risk_segments_sent"
 LOG = "publication_log"
+DRAFT = f"{HISTORY}_draft"
+CUSTOMERS = (HISTORY, DEPARTED, DRAFT)
+"""The tables that hold customers; the draft of a night only for a moment, or after a crash."""
 
 Schema = Mapping[str, pl.DataType]
 INSTANT = pl.Datetime("us", "UTC")

@@ -14,11 +14,11 @@ from typing import Protocol
 import polars as pl
 
 from assets.crm import Crm
-from assets.crm_layout import CURRENT, HISTORY, LOG, Store
+from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.exports import export
 from assets.lake import Lake, store
 from assets.packs import FOLDER
-from assets.postgresql import is_postgresql, literal
+from assets.postgresql import is_postgresql, literal, quoted
 
 EXPORTED = "at_risk_segments.parquet"
 GONE = "(erased)"
@@ -94,7 +94,7 @@ class CrmTables:
         """Delete his rows, and have the log count the others, so that each night can still be published again."""
         with self.crm.transaction() as database:
             for table in self._tables(database):
-                database.execute(f"DELETE FROM {table} WHERE customer_id = {literal(customer)}")  # noqa: S608
+                database.execute(f"DELETE FROM {quoted(table)} WHERE customer_id = {literal(customer)}")  # noqa: S608
             if database.columns(LOG):
                 counted = f"SELECT count(*) FROM {HISTORY} WHERE {HISTORY}.night = {LOG}.night"  # noqa: S608
                 stored = f"SELECT night FROM {HISTORY}"  # noqa: S608
@@ -106,18 +106,11 @@ class CrmTables:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _tables(self, database: Store) -> list[str]:
-        query = "SELECT name FROM sqlite_master WHERE type = 'table'"
-        if is_postgresql(self.crm.database):
-            query = (
-                "SELECT relname::text AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
-                "AND relkind IN ('r', 'p') AND NOT relispartition"
-            )
-        tables = database.read(query, {"name": pl.String()})["name"].sort()
-        return [name for name in tables if name.startswith(CURRENT) and "customer_id" in database.columns(name)]
+        return [table for table in CUSTOMERS if "customer_id" in database.columns(table)]
 
     @staticmethod
     def _rows(database: Store, table: str, customer: str) -> int:
-        query = f"SELECT count(*) AS n FROM {table} WHERE customer_id = {literal(customer)}"  # noqa: S608
+        query = f"SELECT count(*) AS n FROM {quoted(table)} WHERE customer_id = {literal(customer)}"  # noqa: S608
         return int(database.read(query, {"n": pl.Int64()}).item())
 
 

@@ -64,6 +64,8 @@ def connected(url: str, variable: str, *, autocommit: bool = True) -> Iterator[A
         raise kind(_unreachable(redacted(str(error), url), variable)) from None
     with connection, connection.cursor() as cursor:
         try:
+            # Else a backslash would end a literal early, or open it.
+            cursor.execute("SET standard_conforming_strings = on")
             yield cursor
             if not autocommit:
                 connection.commit()

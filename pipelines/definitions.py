@@ -30,6 +30,7 @@ from assets.validation import (
     check_raw_transactions,
 )
 from models.challenge import Question
+from pipelines.console import CONSOLE
 from pipelines.jobs import JOBS
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
@@ -80,7 +81,7 @@ def within_a_turn(lake: Lake, turn: Turn) -> dg.IOManagerDefinition:
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
-        with turn.taken(f"the run{night}", context.log.info if context.log else print):
+        with turn.taken(f"the run{night}", context.log.info if context.log else CONSOLE.print):
             yield lake
 
     return io_manager
