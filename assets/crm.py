@@ -2,20 +2,20 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import dagster as dg
 import polars as pl
 
 from assets import crm_layout as layout
 from assets import crm_tables as tables
+from assets.addresses import shown
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
 from assets.exports import export
-from assets.postgresql import is_postgresql, without_password
+from assets.postgresql import is_postgresql
 from models.segments import AtRiskSegment
 
 
@@ -39,18 +39,20 @@ class Publication:
     outcome: Literal["current", "history", "unchanged"]
 
 
-class Crm(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Crm:
     """Where the at-risk table is delivered: SQLite or PostgreSQL, and files.
 
+    No resource with a configuration: Dagster keeps those of every run in its history, and shows them.
+
     Attributes:
-        database: path of a SQLite file, or a postgresql:// URL; take the latter from the environment, for
-            it holds a password.
+        database: path of a SQLite file, or a postgresql:// URL; a secret.
         exports: folder that gets a folder of files per night; None writes none.
         departed_days: for how many days a customer who left stays in the current table, marked as such.
         history_days: for how many days before the current night nights are kept.
     """
 
-    database: str
+    database: str = field(repr=False)
     exports: str | None = None
     departed_days: int = 30
     history_days: int = 400
@@ -131,8 +133,8 @@ class Crm(dg.ConfigurableResource[None]):
 
     @property
     def address(self) -> str:
-        """Where the tables are, without the password."""
-        return without_password(self.database)
+        """Where the tables are, as it may be shown."""
+        return shown(self.database)
 
     def transaction(self) -> AbstractContextManager[layout.Store]:
         """A transaction on the database: all of what is done in it, or nothing."""

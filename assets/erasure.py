@@ -15,13 +15,13 @@ from typing import Protocol
 import polars as pl
 
 from assets.crm import Crm
-from assets.crm_layout import CURRENT, HISTORY, LOG, Store
+from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.crm_sqlite import clear_pages
 from assets.erased import APPLIED
 from assets.exports import export, harmless
 from assets.lake import Lake, store
 from assets.packs import FOLDER
-from assets.postgresql import is_postgresql, literal
+from assets.postgresql import is_postgresql, literal, quoted
 from assets.turn import HOLDER
 from assets.written import written_forms
 from models.ids import folded
@@ -148,7 +148,7 @@ class CrmTables:
             return
         with self.crm.transaction() as database:
             for table in self._tables(database):
-                database.execute(f"DELETE FROM {table} WHERE customer_id = {literal(customer)}")  # noqa: S608
+                database.execute(f"DELETE FROM {quoted(table)} WHERE customer_id = {literal(customer)}")  # noqa: S608
             if database.columns(LOG):
                 counted = f"SELECT count(*) FROM {HISTORY} WHERE {HISTORY}.night = {LOG}.night"  # noqa: S608
                 stored = f"SELECT night FROM {HISTORY}"  # noqa: S608
@@ -160,18 +160,11 @@ class CrmTables:
         return not is_postgresql(self.crm.database) and not Path(self.crm.database).exists()
 
     def _tables(self, database: Store) -> list[str]:
-        query = "SELECT name FROM sqlite_master WHERE type = 'table'"
-        if is_postgresql(self.crm.database):
-            query = (
-                "SELECT relname::text AS name FROM pg_class WHERE relnamespace = current_schema()::regnamespace "
-                "AND relkind IN ('r', 'p') AND NOT relispartition"
-            )
-        tables = database.read(query, {"name": pl.String()})["name"].sort()
-        return [name for name in tables if name.startswith(CURRENT) and "customer_id" in database.columns(name)]
+        return [table for table in CUSTOMERS if "customer_id" in database.columns(table)]
 
     @staticmethod
     def _rows(database: Store, table: str, customer: str) -> int:
-        query = f"SELECT count(*) AS n FROM {table} WHERE customer_id = {literal(customer)}"  # noqa: S608
+        query = f"SELECT count(*) AS n FROM {quoted(table)} WHERE customer_id = {literal(customer)}"  # noqa: S608
         return int(database.read(query, {"n": pl.Int64()}).item())
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.database import DatabaseSource, read_database
 from assets.erased import Erasures, spared
+from assets.escaping import as_markdown
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
@@ -134,5 +135,5 @@ def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:
         context.log.warning(sentence)
     for sentence in noted:
         context.log.info(sentence)
-    words = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in skipped + noted))
+    words = dg.MetadataValue.md("\n".join(f"- {as_markdown(sentence)}" for sentence in skipped + noted))
     context.add_output_metadata({"skipped_files": len(skipped), "notes": words}, output_name="deliveries")

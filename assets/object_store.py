@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from assets.addresses import redacted, shown
 from models.mapping import DeliveryError
 
 CREDENTIALS = {
@@ -65,14 +66,16 @@ def _explained(url: str) -> Iterator[None]:
     scheme = url.partition("://")[0]
     if scheme not in CREDENTIALS:
         stores = ", ".join(f"{known}://" for known in CREDENTIALS)
-        raise DeliveryError(f"{url}: files are read from a folder or from {stores}. Set source.path in churn.toml.")
+        raise DeliveryError(
+            f"{shown(url)}: files are read from a folder or from {stores}. Set source.path in churn.toml."
+        )
     from obstore.exceptions import BaseError
 
     try:
         yield
     except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
-        reason = next(found[1] for pattern in _REASONS if (found := pattern.search(str(error))))
+        reason = next(found[1] for pattern in _REASONS if (found := pattern.search(redacted(str(error), url))))
         raise DeliveryError(
-            f"{url}: the object store cannot be read ({reason}). Check source.path in churn.toml, and "
+            f"{shown(url)}: the object store cannot be read ({reason}). Check source.path in churn.toml, and "
             f"{CREDENTIALS[scheme]} in the environment."
         ) from None

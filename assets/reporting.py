@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from assets.escaping import as_markdown
 from assets.night_report import NightReport, calls, cards, lead, sections, shares, title
-from assets.written import in_table, plain
+from assets.written import in_table
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -17,20 +18,20 @@ if TYPE_CHECKING:
 def as_text(report: NightReport) -> str:
     """The report as markdown that also reads well as it is."""
     lines = [f"# {title(report)}", "", lead(report), ""]
-    lines += [f"**Attention:** {plain(warning)}\n" for warning in report.warnings]
+    lines += [f"**Attention:** {as_markdown(warning)}\n" for warning in report.warnings]
     lines += ["## Most worth a call", ""]
     for number, call in enumerate(calls(report), 1):
-        lines.append(f"{number}. **{plain(call.customer)}**: {', '.join(call.facts)}. {plain(call.advice)}")
-        lines += [f"   - {plain(reason)}" for reason in call.reasons]
+        lines.append(f"{number}. **{as_markdown(call.customer)}**: {', '.join(call.facts)}. {as_markdown(call.advice)}")
+        lines += [f"   - {as_markdown(reason)}" for reason in call.reasons]
     for section in sections(report):
-        lines += ["", f"## {section.title}", "", *map(plain, section.sentences)]
+        lines += ["", f"## {section.title}", "", *map(as_markdown, section.sentences)]
         if section.rows:
             lines += [""] if section.sentences else []
             lines += _table([section.header, *section.rows])
     if report.places:
         width = max(map(len, report.places))
         lines += ["", "## Where to look next", ""]
-        lines += [f"- {plain(what):<{width}}  {plain(where)}" for what, where in report.places.items()]
+        lines += [f"- {as_markdown(what):<{width}}  {as_markdown(where)}" for what, where in report.places.items()]
     return "\n".join(lines) + "\n"
 
 

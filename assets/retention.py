@@ -36,7 +36,7 @@ RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "del
 def at_risk_segments(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     tiers: dg.ResourceParam[Tiers],
     worth: dg.ResourceParam[ValueRule],
     policy: dg.ResourceParam[Policy],
@@ -85,7 +85,7 @@ def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:
 @dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})
 def crm_delivery(
     context: dg.AssetExecutionContext,
-    crm: Crm,
+    crm: dg.ResourceParam[Crm],
     lake: dg.ResourceParam[Lake],
     consent_rule: dg.ResourceParam[ConsentRule],
     network: dg.ResourceParam[Network],
@@ -113,7 +113,10 @@ def permitted_today(rows: pl.DataFrame, lake: Lake, rule: ConsentRule) -> pl.Dat
 
 @dg.asset(partitions_def=NIGHTS, deps=["crm_delivery"], group_name="retention")
 def crm_push(
-    context: dg.AssetExecutionContext, crm: Crm, push: dg.ResourceParam[Push], network: dg.ResourceParam[Network]
+    context: dg.AssetExecutionContext,
+    crm: dg.ResourceParam[Crm],
+    push: dg.ResourceParam[Push],
+    network: dg.ResourceParam[Network],
 ) -> dg.MaterializeResult[None]:
     """Send the news to the web address of the settings, if there is one."""
     with network.patient(context):

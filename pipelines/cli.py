@@ -1,6 +1,7 @@
 """The `churn` command: what a person types; Dagster does the work and keeps the record."""
 
 import os
+import re
 import sys
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -324,12 +325,22 @@ def show_schema() -> None:
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of Dagster; MLflow and Data Docs take the next two.")] = 3000,
+    only: Annotated[str | None, typer.Option(help="One alone, as a service: web, mlflow, pages, daemon.")] = None,
+    behind: Annotated[
+        str | None,
+        typer.Option(help="With --only: origin of a proxy before it, https://churn.example.com."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Open Dagster, MLflow and Data Docs on loopback, until Ctrl-C."""
-    from pipelines.servers import serve
+    from pipelines.servers import SERVERS, serve, serve_one
 
-    raise typer.Exit(serve(prepare(config), port))
+    if only is not None and only not in SERVERS:
+        raise SettingsError(f"--only {only} names no server; they are {', '.join(SERVERS)}")
+    if behind is not None and (only is None or not re.fullmatch(r"https?://[\w.:\[\]-]+", behind)):
+        raise SettingsError("--behind is an origin such as https://churn.example.com, of one server: name it by --only")
+    settings = prepare(config)
+    raise typer.Exit(serve(settings, port) if only is None else serve_one(only, settings, port, behind))
 
 
 if __name__ == "__main__":

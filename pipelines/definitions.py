@@ -29,6 +29,7 @@ from assets.validation import (
     check_raw_transactions,
 )
 from models.challenge import Question
+from pipelines.console import CONSOLE
 from pipelines.erasure import erase_again
 from pipelines.jobs import JOBS
 from pipelines.progress import progress
@@ -81,7 +82,7 @@ def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
-        say = context.log.info if context.log else print
+        say = context.log.info if context.log else CONSOLE.print
         with settings.turn().taken(f"the run{night}", say):
             erase_again(settings, say)
             yield lake
