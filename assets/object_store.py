@@ -40,6 +40,25 @@ def objects(url: str, retries: int) -> Iterator[tuple[str, int, str]]:
                 yield found["path"], found["size"], found["e_tag"] or found["last_modified"].isoformat()
 
 
+def head(url: str, key: str, length: int, retries: int) -> bytes:
+    """The first bytes of an object.
+
+    Args:
+        url: The folder that it is in.
+        key: Its key in the folder.
+        length: How many bytes at most.
+        retries: How often a request is sent again to a store that does not answer or is overloaded.
+
+    Raises:
+        DeliveryError: If the store cannot be reached, refuses, or has no such object any more.
+    """
+    from obstore.store import from_url
+
+    with _explained(f"{url}/{key}"):
+        store = from_url(url, retry_config={"max_retries": retries})
+        return next(iter(store.get(key).stream(min_chunk_size=length)), b"")[:length]
+
+
 def fetch(url: str, key: str, target: Path, retries: int) -> None:
     """Write an object to a file, whole or not at all.
 

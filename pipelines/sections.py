@@ -33,7 +33,8 @@ class Source(_Section):
     Attributes:
         kind: ``files`` or ``database``.
         path: Files: a folder, read with its subfolders, one file or a pattern such as ``landing/**/orders-*.csv``, here
-            or below ``s3://``, ``gs://`` or ``az://``; csv, csv.gz, parquet, ndjson, by extension.
+            or below ``s3://``, ``gs://`` or ``az://``; csv, tsv, ndjson, jsonl, also packed as gz, bz2, xz, zst or zip,
+            parquet, and txt and json that begin like a table or like NDJSON.
         url: Database: ``postgresql://user:password@host/database``, or that of another database whose driver is
             installed; only from the environment, ``CHURN__SOURCE__URL``.
         table: Database: the table or view that is read.
@@ -44,7 +45,8 @@ class Source(_Section):
         decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``.
         delimiter: Delimiter of csv files; found out from each file where absent.
         quote: Quotation mark of csv files; found out from each file where absent.
-        encoding: Encoding of text files; found out from each file where absent.
+        encoding: Encoding of the text files that are not UTF-8; Windows-1252 where absent.
+        skip_lines: Lines of csv files above their header, such as a title.
         on_bad_file: What becomes of a night with a file that cannot be read: ``stop`` refuses the night, ``skip`` goes
             on without the file and tries it again the next night.
         identity: Columns in which two rows of the same line agree, whatever else they say: customer_id, timestamp, and
@@ -63,6 +65,7 @@ class Source(_Section):
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
+    skip_lines: int = 0
     on_bad_file: Literal["stop", "skip"] = "stop"
     identity: tuple[str, ...] = IDENTITY
 
@@ -76,7 +79,7 @@ class Source(_Section):
         for role in ("customer_id", "timestamp"):
             if not any(name.strip() for name in getattr(self.columns, role)):
                 raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
-        Dialect(delimiter=self.delimiter, quote=self.quote, encoding=self.encoding)
+        Dialect(self.delimiter, self.quote, self.encoding, self.skip_lines)
         check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")

@@ -149,7 +149,7 @@ class Settings(BaseSettings):
                 arrived_column=source.arrived_column,
                 identity=source.identity,
             )
-        dialect = Dialect(delimiter=source.delimiter, quote=source.quote, encoding=source.encoding)
+        dialect = Dialect(source.delimiter, source.quote, source.encoding, source.skip_lines)
         return FileSource(
             self.place(source.path or ""),
             source.columns,
