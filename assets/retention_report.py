@@ -1,5 +1,6 @@
 """The page and the text that a retention manager reads in the morning."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.crm import Crm
+from assets.drafts import write_whole
 from assets.lake import Lake
 from assets.night_report import NightReport, gap
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
@@ -28,7 +30,8 @@ ENTERED = ("night", "customer_id", "experiment_id", "arm", "action", "churn_prob
 """What tells who entered an experiment."""
 
 
-class Reports(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Reports:
     """Where the nightly reports are kept.
 
     Attributes:
@@ -61,8 +64,8 @@ class Reports(dg.ConfigurableResource[None]):
 def retention_report(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    reports: Reports,
-    crm: Crm,
+    reports: dg.ResourceParam[Reports],
+    crm: dg.ResourceParam[Crm],
     churn: dg.ResourceParam[ChurnDefinition],
     columns: dg.ResourceParam[ColumnMapping],
     policy: dg.ResourceParam[Policy],
@@ -117,9 +120,9 @@ def retention_report(
             "models and runs": "churn ui",
         },
     )
-    reports.page(night).parent.mkdir(parents=True, exist_ok=True)
-    reports.page(night).write_text(as_html(report), encoding="utf-8")
-    reports.text(night).write_text(as_text(report), encoding="utf-8")
+    write_whole(reports.page(night), as_html(report))
+    # Last: it says that the night ran to its end.
+    write_whole(reports.text(night), as_text(report))
     earned = report.totals["expected_profit"]
     money = {} if earned is None or most is None else {"earned": earned, "most": most, "gap": gap(earned, most)}
     return dg.MaterializeResult(

@@ -2,12 +2,11 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import polars as pl
 
 from assets.experiment_store import ExperimentStore, open_store
@@ -57,7 +56,8 @@ class Version:
         return None if night is None else date.fromisoformat(night)
 
 
-class Tracking(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Tracking:
     """The experiments in MLflow and the succession of models that serve.
 
     Which version serves is kept night by night in the registered model's tags, so that a past night that runs again
@@ -65,13 +65,13 @@ class Tracking(dg.ConfigurableResource[None]):
     a crash leaves undone beside it, `finish_appointment` and the next appointment do.
 
     Attributes:
-        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server.
+        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server; a secret.
         experiment: Name of the experiment.
         artifact_root: Folder or address of the artifacts; a server decides for itself if absent.
         model_name: Name of the registered model.
     """
 
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)
     experiment: str = "churn"
     artifact_root: str | None = None
     model_name: str = "churn"
@@ -236,7 +236,8 @@ class Tracking(dg.ConfigurableResource[None]):
             self.set_champion(version, night)
         self.finish_appointment()
         aliases = self._succession()[1]
-        if version == self.versions()[-1].version and version not in (aliases.get("champion"), aliases.get("challenger")):
+        known = aliases.get("champion"), aliases.get("challenger")
+        if version == self.versions()[-1].version and version not in known:
             self.store.client.set_registered_model_alias(self.model_name, "challenger", version)
         return self.version(version)
 
@@ -283,7 +284,7 @@ class Tracking(dg.ConfigurableResource[None]):
 
 def _newest(succession: Mapping[date, str]) -> list[str]:
     """The version that serves and the one before it, as far as there are any."""
-    return list(dict.fromkeys(reversed(succession.values())))[:2]
+    return list(dict.fromkeys(reversed(list(succession.values()))))[:2]
 
 
 def _mark(succession: Mapping[date, str]) -> str:
