@@ -73,9 +73,7 @@ class _Grammar:
         return bare.str.count_matches(self.delimiter, literal=True) + 1
 
 
-def read_csv(
-    file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()
-) -> pl.LazyFrame:
+def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()) -> pl.LazyFrame:
     """A CSV, every column as text, once it is known that each record has as many fields as the header.
 
     Lines without a single value are no rows: what leaves a spreadsheet often ends in thousands of them. The records
@@ -177,12 +175,12 @@ def _guessed(head: str, dialect: Dialect) -> _Grammar:
     return max(evenness, key=lambda grammar: evenness[grammar])
 
 
-def _refuse_lines_above(
-    lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]
-) -> None:
+def _refuse_lines_above(lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]) -> None:
     """Refuse a file whose header does not stand where it is looked for, if it is found further down."""
     for delimiter in dict.fromkeys([grammar.delimiter, *(dialect.delimiter or _DELIMITERS)]):
-        single = (next(replace(grammar, delimiter=delimiter).records([line[:_HEAD]]), []) for line in lines)
+        single: Iterator[list[str]] = (
+            next(replace(grammar, delimiter=delimiter).records([line[:_HEAD]]), []) for line in lines
+        )
         if place := header_place(single, wanted):
             if not "".join(lines[:place]).strip():
                 return
@@ -224,7 +222,9 @@ def _rewrite(file: Path, grammar: _Grammar, dialect: Dialect, *, copy: Path) -> 
     raise refusal or _MalformedError("the file is empty. Deliver it again or remove it from the source.")
 
 
-def _copied(text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialect, *, cut: bool) -> tuple[list[str], int]:
+def _copied(
+    text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialect, *, cut: bool
+) -> tuple[list[str], int]:
     writer = csv.writer(out, lineterminator="\n")
     header: list[str] = []
     records = 0
@@ -318,7 +318,9 @@ def _malformed(number: int, line: int, reason: str) -> str:
 def _misfit(number: int, found: int, width: int, dialect: Dialect, *, cut: bool) -> str:
     if cut:
         return f"the file ends in the middle of line {number}. Deliver the whole file again."
-    settings = ", or correct source.delimiter or source.quote in churn.toml" if dialect.delimiter or dialect.quote else ""
+    settings = (
+        ", or correct source.delimiter or source.quote in churn.toml" if dialect.delimiter or dialect.quote else ""
+    )
     return (
         f"line {number} has {found:,} fields, the header has {width:,}. Mend the line and deliver the file "
         f"again{settings}. A field that holds the delimiter needs quotes around it."

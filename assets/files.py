@@ -41,7 +41,9 @@ _KINDS: dict[str, Kind] = {
 }
 _PERHAPS = (".txt", ".json", ".zip")
 _HEAD = 1 << 16
-_HIDDEN = re.compile(r"(^|/)([.~]|_temporary/|_spark_metadata/|_(SUCCESS|metadata|common_metadata|committed_|started_))")
+_HIDDEN = re.compile(
+    r"(^|/)([.~]|_temporary/|_spark_metadata/|_(SUCCESS|metadata|common_metadata|committed_|started_))"
+)
 _MANAGED = {
     "Delta": re.compile(r"^(?P<folder>.*?)/?_delta_log/"),
     "Iceberg": re.compile(r"^(?P<folder>.*?)/?metadata/[^/]*\.metadata\.json$"),

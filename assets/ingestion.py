@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
+from assets.repeats import repeats
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery
 from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
@@ -118,11 +120,15 @@ def arrivals(
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
-    noted = [(night, *note) for each in taken for note in each.notes]
+    arrived = pl.concat(rows, how="diagonal").select(raw.column_names())
+    files = [f"{line['source_file']}" for line in lines if line["due"]]
+    identity = tuple(source.identity)
+    said = repeats(lake, arrived, night, files=files, identity=identity, source="source") if files else ()
+    noted = [(night, *note) for note in chain(*(each.notes for each in taken), said)]
     notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
     tell(context, notes)
     deliveries = pl.LazyFrame(lines, schema=Delivery.create_empty().schema)
-    return deliveries, notes, pl.concat(rows, how="diagonal").select(raw.column_names())
+    return deliveries, notes, arrived
 
 
 def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:

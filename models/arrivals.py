@@ -24,6 +24,7 @@ _OPTIONAL = ("transaction_id", "product", "category", "channel", "currency")
 _NIGHTS_OF_A_WEEKDAY = 4
 _MAD_TO_SIGMA = 1.4826
 _RULE_OF_THREE = 3
+_ENOUGH_CHANGED = 10
 _MAGNITUDE = pl.when(pl.col("amount") != 0).then(pl.col("amount").abs().log10())
 
 
@@ -35,6 +36,8 @@ class Past:
         nights: :func:`profile` of the recent nights, one row each.
         customers: ``customer_id`` of everybody seen before.
         newest_day: The last day on which something is known to have happened.
+        changed_orders: Orders of theirs that this night brings again with other lines.
+        orders: Orders that this night brings.
     """
 
     nights: pl.DataFrame = field(
@@ -42,6 +45,8 @@ class Past:
     )
     customers: pl.Series = field(default_factory=lambda: pl.Series("customer_id", [], pl.String))
     newest_day: date | None = None
+    changed_orders: int = 0
+    orders: int = 0
 
 
 def profile(raw: pl.LazyFrame, night: date) -> pl.LazyFrame:
@@ -148,6 +153,14 @@ def raw_gate(
         expected.append(
             one_of("customers_known", "ERROR", sentence, "known_customer", [True], mostly=rules.min_known_share)
         )
+    if past.changed_orders >= _ENOUGH_CHANGED:
+        frame = frame.with_columns(changed_share=pl.lit(past.changed_orders / past.orders))
+        sentence = (
+            "Few orders come again with other lines; a history that was saved anew, without seconds or with other "
+            "numbers, would count twice."
+        )
+        limit = {"column": "changed_share", "max_value": rules.max_changed_share}
+        expected.append(Expectation("orders_changed", "ERROR", sentence, "ColumnMaxToBeBetween", limit))
     return frame, expected
 
 
@@ -159,7 +172,11 @@ def raw_checks() -> list[str]:
         ValidationRules(history_nights=1),
         night=night,
         mapped=RawTransaction.column_names(),
-        past=Past(nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]})),
+        past=Past(
+            nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]}),
+            changed_orders=_ENOUGH_CHANGED,
+            orders=_ENOUGH_CHANGED,
+        ),
         rows=1_000,
     )
     return list(dict.fromkeys(expectation.check for expectation in expected))

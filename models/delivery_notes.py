@@ -30,7 +30,7 @@ _SENTENCES = {
     EMPTY: "{file}: a header and no rows.",
     ENCODING: "{file}: {detail}",
     NUL: "{file}: NUL characters were taken out, first in line {detail}.",
-    CHANGED: "{file}: {detail}",
+    CHANGED: "{detail}",
     SHARED: "{file}: {detail}",
     SKIPPED: "{detail} It was skipped and will be tried again the next night.",
     UNUSED: "{file}: columns that no setting names are left out: {detail}.",

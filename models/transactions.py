@@ -67,6 +67,7 @@ class ValidationRules:
         amount_factor: The typical amount may be this many times larger or smaller than usual.
         min_known_share: Share of lines that must come from customers seen before, once there is history.
         max_repeated_share: Share of lines that may equal another line of the same file.
+        max_changed_share: Share of a night's orders that earlier nights may have with other lines.
         min_filled_share: Share of lines in which a delivered optional column should have a value.
     """
 
@@ -84,6 +85,7 @@ class ValidationRules:
     amount_factor: float = 3.0
     min_known_share: float = 0.01
     max_repeated_share: float = 0.1
+    max_changed_share: float = 0.2
     min_filled_share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -92,7 +94,13 @@ class ValidationRules:
         Raises:
             ValueError: Names the field, its value and what is allowed.
         """
-        for name in ("max_rejected_share", "min_known_share", "max_repeated_share", "min_filled_share"):
+        for name in (
+            "max_rejected_share",
+            "min_known_share",
+            "max_repeated_share",
+            "max_changed_share",
+            "min_filled_share",
+        ):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: a share is a number from 0 to 1")
         for name in ("max_amount", "freshness_days", "history_nights", "volume_spread"):

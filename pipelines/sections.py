@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, f
 
 from assets.dialects import Dialect
 from models.consent import Basis, ConsentRule
-from models.deliveries import IDENTITY, check_identity
+from models.deliveries import IDENTITY, PLACES, check_identity
 from models.mapping import ColumnMapping
 
 
@@ -46,7 +46,8 @@ class Source(_Section):
         on_bad_file: What becomes of a night with a file that cannot be read: ``stop`` refuses the night, ``skip`` goes
             on without the file and tries it again the next night.
         identity: Columns in which two rows of the same line agree, whatever else they say: customer_id, timestamp, and
-            any more of ours. Fixed once a night has run.
+            any more of ours; source_file or source_folder where equal lines of two files are two. Fixed once a night
+            has run.
     """
 
     kind: Literal["files", "database"] = "files"
@@ -73,7 +74,7 @@ class Source(_Section):
             if not any(name.strip() for name in getattr(self.columns, role)):
                 raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
         Dialect(self.delimiter, self.quote, self.encoding, self.skip_lines)
-        check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
+        check_identity(self.identity, [*(column.name for column in fields(ColumnMapping)), *PLACES])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
         if self.kind == "database" and (self.table is None) == (self.query is None):

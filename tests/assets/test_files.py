@@ -23,6 +23,7 @@ from assets.dialects import Dialect
 from assets.files import FileSource, readable
 from models.mapping import ColumnMapping, DeliveryError
 
+
 def zipped(members: Mapping[str, bytes]) -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -32,14 +33,18 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 # The flag of a password, in the header of the file and in the directory.
-LOCKED = zipped({"1.csv": b"x"}).replace(b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1").replace(b"\x14\3\x14\0\0", b"\x14\3\x14\0\1")
+LOCKED = (
+    zipped({"1.csv": b"x"})
+    .replace(b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1")
+    .replace(b"\x14\3\x14\0\0", b"\x14\3\x14\0\1")
+)
 
 
 def zstd(content: bytes) -> bytes:
     written = pa.BufferOutputStream()
     with pa.CompressedOutputStream(written, "zstd") as out:
         out.write(content)
-    return written.getvalue().to_pybytes()
+    return bytes(written.getvalue().to_pybytes())
 
 
 COLUMNS = ColumnMapping(customer_id=("id",), timestamp=("day",))
@@ -116,8 +121,16 @@ def test_a_file_is_read_as_it_was_written(landing, tmp_path, name, content):
         ("id;day;amount\na;b;1,5\nc;d;2,5\n", {}, [("a", "b", "1,5"), ("c", "d", "2,5")]),
         ("id;day,amount\na;b,1\n", {"delimiter": ","}, [("a;b", "1")]),
         ('id,day,size\n"a",b,5"\n', {"quote": ""}, [('"a"', "b", '5"')]),
-        ('id,day,size\na,"b, c",5"\nd,e,6"\nf,g,7" x 8"\n', {}, [("a", "b, c", '5"'), ("d", "e", '6"'), ("f", "g", '7" x 8"')]),
-        ('id,day,size\na,b,5"\nc,"d\n, 6""",7"\ne,f,8"\n', {}, [("a", "b", '5"'), ("c", 'd\n, 6"', '7"'), ("e", "f", '8"')]),
+        (
+            'id,day,size\na,"b, c",5"\nd,e,6"\nf,g,7" x 8"\n',
+            {},
+            [("a", "b, c", '5"'), ("d", "e", '6"'), ("f", "g", '7" x 8"')],
+        ),
+        (
+            'id,day,size\na,b,5"\nc,"d\n, 6""",7"\ne,f,8"\n',
+            {},
+            [("a", "b", '5"'), ("c", 'd\n, 6"', '7"'), ("e", "f", '8"')],
+        ),
         ('id,day\n"a \\"b, c\\" d",e\n"f",\\N\n', {}, [('a "b, c" d', "e"), ("f", None)]),
         ("id,day\na\\, b,'c'\nd,'e\\'f'\n", {"quote": "'"}, [("a, b", "c"), ("d", "e'f")]),
         ('id, day, size\n"a", "b, c", 1\n"d", "e", 2\n', {}, [("a", "b, c", "1"), ("d", "e", "2")]),
@@ -136,7 +149,7 @@ def test_what_a_file_does_not_say_can_be_set(landing, tmp_path, text, dialect, e
 
 
 NAMES = "id,day\nMüller,2024-01-31\nBäcker Groß,2024-02-01\nJosé,2024-02-02\n"
-ELSEWHERE = "id,day\nŻółw Łódź,2024-01-31\nЖаба,2024-02-01\n日本語,2024-02-02\n"
+ELSEWHERE = "id,day\nŻółw Łódź,2024-01-31\nЩит,2024-02-01\n日本語,2024-02-02\n"
 
 
 @pytest.mark.parametrize("encoding", ["cp850", "cp437", "mac-roman"])
@@ -181,10 +194,10 @@ def test_latin_1_that_is_none_is_refused(landing, tmp_path):
 
 
 def test_typography_of_windows_is_read(landing, tmp_path):
-    text = "id,day\nO’Brien – “Müller”… 5 €,2024-01-31\nNaïve Œuvre ££££ ½ l,2024-01-31\n"
+    text = "id,day\nO\u2019Brien \u2013 “Müller”… 5 €,2024-01-31\nNaïve Œuvre ££££ ½ l,2024-01-31\n"
     (landing / "orders.csv").write_bytes(text.encode("cp1252"))
     assert [customer for customer, _ in rows(source(landing), tmp_path / "scratch")] == [
-        "O’Brien – “Müller”… 5 €",
+        "O\u2019Brien \u2013 “Müller”… 5 €",
         "Naïve Œuvre ££££ ½ l",
     ]
 
@@ -283,14 +296,14 @@ MISTAKES = {
     "more fields than the header": (
         "a.csv",
         b"id,day\n1,2\n3,4,5\n",
-        "a.csv: line 3 has 3 fields, the header has 2. Mend the line and deliver the file again. A field that holds the "
-        "delimiter needs quotes around it.",
+        "a.csv: line 3 has 3 fields, the header has 2. Mend the line and deliver the file again. A field that holds "
+        "the delimiter needs quotes around it.",
     ),
     "fewer fields than the header": (
         "a.csv",
         b"id,day,amount\n1,2,3\n4,5\n6,7,8\n",
-        "a.csv: line 3 has 2 fields, the header has 3. Mend the line and deliver the file again. A field that holds the "
-        "delimiter needs quotes around it.",
+        "a.csv: line 3 has 2 fields, the header has 3. Mend the line and deliver the file again. A field that holds "
+        "the delimiter needs quotes around it.",
     ),
     "cut in a line": (
         "a.csv",
@@ -357,20 +370,20 @@ MISTAKES = {
     "a header below a title": (
         "a.csv",
         b"Orders of May\n\nID;Day;amount\n1;2;3\n",
-        "a.csv: line 3 looks like the header, and there are lines above it. Set source.skip_lines = 2 in churn.toml, or "
-        "deliver the file without them.",
+        "a.csv: line 3 looks like the header, and there are lines above it. Set source.skip_lines = 2 in churn.toml, "
+        "or deliver the file without them.",
     ),
     "a header of two lines": (
         "a.csv",
         b"Customer,Order\nid,day\n1,2\n",
-        "a.csv: line 2 looks like the header, and there are lines above it. Set source.skip_lines = 1 in churn.toml, or "
-        "deliver the file without them.",
+        "a.csv: line 2 looks like the header, and there are lines above it. Set source.skip_lines = 1 in churn.toml, "
+        "or deliver the file without them.",
     ),
     "a header of too many columns": (
         "a.csv",
         b",".join(b"c%d" % place for place in range(100_000)) + b"\n" + b"," * 99_999 + b"\n",
-        "a.csv: the header has 100,000 fields, and a table of transactions has at most 10,000. Correct source.delimiter "
-        "in churn.toml, or deliver the columns that are needed.",
+        "a.csv: the header has 100,000 fields, and a table of transactions has at most 10,000. Correct source."
+        "delimiter in churn.toml, or deliver the columns that are needed.",
     ),
     "a field without an end": (
         "a.csv",
@@ -393,15 +406,19 @@ MISTAKES = {
     "a pointer": (
         "a.csv",
         b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
-        "a.csv: this is the pointer of Git LFS to a file, not the file. Export it as CSV, or give it the ending of what "
-        "it is.",
+        "a.csv: this is the pointer of Git LFS to a file, not the file. Export it as CSV, or give it the ending of "
+        "what it is.",
     ),
     "JSON called csv": (
         "a.csv",
         b'[{"id": 1}]',
         "a.csv: this is JSON. Write one object a line and call it .ndjson, or export it as CSV.",
     ),
-    "a script": ("a.csv", b"INSERT INTO orders VALUES (1);\n", "a.csv: this is a script of SQL. Export the table as CSV."),
+    "a script": (
+        "a.csv",
+        b"INSERT INTO orders VALUES (1);\n",
+        "a.csv: this is a script of SQL. Export the table as CSV.",
+    ),
     "a locked archive": (
         "a.csv.zip",
         LOCKED,
@@ -544,12 +561,13 @@ ABSENT = {
     "no folder": ("landing/none", "{path}: no such file or folder. Set source.path in churn.toml."),
     "no such files": (
         "landing",
-        "{path}: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. notes.txt cannot be read. Set "
-        "source.path in churn.toml.",
+        "{path}: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. notes.txt cannot be read. "
+        "Set source.path in churn.toml.",
     ),
     "a pattern that names none": (
         "landing/*.csv",
-        "{path}: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. Set source.path in churn.toml.",
+        "{path}: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. Set source.path in "
+        "churn.toml.",
     ),
 }
 

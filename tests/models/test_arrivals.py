@@ -64,7 +64,7 @@ def test_every_reason_of_quarantine_is_reported():
 
 
 def test_every_check_that_can_be_asked_is_declared():
-    past = Past(nights=nights(*[100] * 8))
+    past = Past(nights=nights(*[100] * 8), changed_orders=10, orders=10)
     checks = {expectation.check for expectation in asked(past=past, mapped=RawTransaction.column_names()).values()}
 
     assert checks == set(raw_checks())
