@@ -15,7 +15,6 @@ from pipelines.settings_errors import SettingsError
 if TYPE_CHECKING:
     from pipelines.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
 FAILED, USAGE = 1, 2
 
 app = typer.Typer(
@@ -38,7 +37,7 @@ def main() -> None:
 
 
 def prepare(config: Path | None) -> "Settings":
-    """Read the settings and point Dagster at them and at the project's instance.
+    """Read the settings, and note where they are for whatever names a command or starts a server.
 
     Raises:
         SettingsError: If the settings cannot be used.
@@ -47,9 +46,6 @@ def prepare(config: Path | None) -> "Settings":
 
     settings = load_settings(config)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
-    os.environ.setdefault("DAGSTER_HOME", str(ROOT))
-    # dagster.yaml keeps its history in a folder relative to where Dagster starts.
-    os.chdir(ROOT)
     return settings
 
 

@@ -22,7 +22,6 @@ from assets.scoring import churn_scores
 from assets.settlement import enrolments, live_performance, retention_uplift, settled_outcomes
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
-from assets.turn import Turn
 from assets.validation import (
     DataDocs,
     check_at_risk_segments,
@@ -30,11 +29,12 @@ from assets.validation import (
     check_raw_transactions,
 )
 from models.challenge import Question
-from pipelines.jobs import JOBS
+from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
+from pipelines.shop import refuse_another_shop, run_tags
 from pipelines.stores import crm_of, lake_of, tracking_of
 
 
@@ -42,7 +42,7 @@ def resources(settings: Settings) -> dict[str, Any]:
     """Everything that assets ask for by name, made from the settings."""
     lake = lake_of(settings)
     return {
-        "io_manager": within_a_turn(lake, settings.turn()),
+        "io_manager": within_a_turn(lake, settings),
         "lake": lake,
         "source": settings.transactions(),
         "network": settings.network,
@@ -74,13 +74,18 @@ def resources(settings: Settings) -> dict[str, Any]:
     }
 
 
-def within_a_turn(lake: Lake, turn: Turn) -> dg.IOManagerDefinition:
-    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
+def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
+    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end.
+
+    A run that was meant for another shop does not get it.
+    """
 
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
+        if context.run is not None:
+            refuse_another_shop(context.run, settings)
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
-        with turn.taken(f"the run{night}", context.log.info if context.log else print):
+        with settings.turn().taken(f"the run{night}", context.log.info if context.log else print):
             yield lake
 
     return io_manager
@@ -134,7 +139,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             check_model_drift,
             check_at_risk_segments,
         ],
-        jobs=JOBS,
+        jobs=jobs(run_tags(settings)),
         schedules=[nightly_schedule(settings)],
         sensors=sensors(settings),
         resources=resources(settings),
@@ -144,4 +149,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The pipeline of the settings that `$CHURN_CONFIG` names; read when Dagster asks, not when a command imports us."""
+    return definitions(load_settings())

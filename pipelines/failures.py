@@ -10,7 +10,7 @@ from assets.nights import NIGHT_TAG
 
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
-        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "RestException"),
+        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "OtherShopError", "RestException"),
         *("FileNotFoundError", "OSError", "PermissionError"),
     }
 )

@@ -19,6 +19,7 @@ from pipelines.jobs import TRAIN_NOW
 from pipelines.preflight import refuse_unreachable
 from pipelines.schedules import ran
 from pipelines.settings import Settings
+from pipelines.shop import open_instance
 from pipelines.stores import lake_of
 from pipelines.summary import print_report, print_summary
 
@@ -42,7 +43,7 @@ def run_job(job: str, night: date, settings: Settings, accepted: Sequence[str] =
     Returns:
         The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
     """
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         return _run(definitions(settings).resolve_job_def(job), night, settings, instance, accepted)
 
 
@@ -60,7 +61,7 @@ def run_backtest(first: date, last: date, settings: Settings, *, step_days: int,
         The exit code: 0 if it succeeded, 1 if not; what it had finished is kept.
     """
     asked = {"first": f"{first}", "last": f"{last}", "step_days": step_days, "fresh": fresh}
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         result = (
             definitions(settings)
             .resolve_job_def("backtest")
@@ -103,7 +104,7 @@ def run_nights(
             return _refused(left[0], error, settings)
     # One set of definitions and one connection to Dagster's history for all nights.
     job, begun, seconds = definitions(settings).resolve_job_def("nightly"), time.monotonic(), list[float]()
-    with dg.DagsterInstance.get() as instance, ExitStack() as held:
+    with open_instance(settings) as instance, ExitStack() as held:
         if len(left) > 1:
             try:
                 held.enter_context(settings.turn().taken(f"the nights {left[0]}..{left[-1]}", CONSOLE.print))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipelines.console import CONSOLE, complain
 from pipelines.settings import Settings
+from pipelines.shop import prepare_instance, workspace
 from pipelines.stores import tracking_of
 
 LOOPBACK = "127.0.0.1"
@@ -21,7 +22,7 @@ def commands(settings: Settings, port: int) -> dict[str, list[str]]:
     docs = str(settings.beside(settings.lake.data_docs))
     beside = Path(sys.executable).parent
     return {
-        "Dagster": [str(beside / "dg"), "dev", "--host", LOOPBACK, "--port", str(port)],
+        "Dagster": [str(beside / "dg"), "dev", "-w", str(workspace(settings)), "--host", LOOPBACK, "--port", str(port)],
         "MLflow": [
             *(
                 str(beside / "mlflow"),
@@ -61,7 +62,9 @@ def serve(settings: Settings, port: int) -> int:
     # A server that opens a new store at the same time as a run would destroy it: the lock is ours, not MLflow's.
     tracking_of(settings).store.client.search_experiments(max_results=1)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    home = prepare_instance(settings)
     environment = os.environ | {
+        "DAGSTER_HOME": str(home),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # MLflow 3.17 beside a newer Starlette; nobody who reads the log can do anything about it.
@@ -69,7 +72,7 @@ def serve(settings: Settings, port: int) -> int:
     }
     # Sessions of their own: a server's workers end with it.
     running = {
-        name: subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603
+        name: subprocess.Popen(command, env=environment, cwd=home, start_new_session=True)  # noqa: S603
         for name, command in commands(settings, port).items()
     }
     try:

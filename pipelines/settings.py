@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
+        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the file
+            if it is not called ``churn.toml``.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
@@ -54,6 +56,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="CHURN__", env_nested_delimiter="__", env_ignore_empty=True
     )
 
+    shop: str | None = Field(default=None, pattern=r"^\S(.{0,58}\S)?$")
     source: Source
     inputs: tuple[Input, ...] = ()
     consent: ConsentSettings = ConsentSettings()
@@ -86,6 +89,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, so that one key can be tried without an edit."""
         return EnvSettingsSource(settings_cls), init_settings
+
+    @property
+    def shop_name(self) -> str:
+        """What the shop is called."""
+        own = self.file.parent.name if self.file.name == DEFAULT_CONFIG.name else self.file.stem
+        return self.shop or own or "churn"
 
     def beside(self, path: Path) -> Path:
         """A path of the settings, relative to the folder of their file."""
