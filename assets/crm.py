@@ -1,7 +1,7 @@
 """Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -139,6 +139,8 @@ class Crm(dg.ConfigurableResource[None]):
 
     def _make_current(self, store: layout.Store, rows: pl.DataFrame, entry: layout.Entry) -> Publication:
         changed = tables.make_current(store, rows, entry.night, entry.published_at, departed_days=self.departed_days)
+        # The log has the last stamp that was given, after which the next publication begins.
+        entry = replace(entry, published_at=entry.published_at + timedelta(microseconds=max(changed - 1, 0)))
         tables.forget(store, entry.night - timedelta(days=self.history_days))
         tables.enter(store, entry)
         return Publication(entry.night, entry.snapshot_id, entry.rows, changed, "current")
