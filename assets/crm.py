@@ -47,12 +47,16 @@ class Crm(dg.ConfigurableResource[None]):
         exports: folder that gets a folder of files per night; None writes none.
         departed_days: for how many days a customer who left stays in the current table, marked as such.
         history_days: for how many days before the current night nights are kept.
+        language: of the workbook among the files.
+        segment_names: of segments in it, by their codes.
     """
 
     database: str
     exports: str | None = None
     departed_days: int = 30
     history_days: int = 400
+    language: str = "en"
+    segment_names: dict[str, str] = {}  # noqa: RUF012 (pydantic copies it)
 
     def publish(self, table: pl.DataFrame, night: date, run_id: str) -> Publication:
         """Deliver a night: check, write, make it current, log; all of it or nothing, then the files.
@@ -76,7 +80,8 @@ class Crm(dg.ConfigurableResource[None]):
             layout.prepare(store)
             publication = self._publish(store, rows, layout.Entry(snapshot, night, run_id, rows.height, _now(store)))
         if self.exports:
-            export(rows, Path(self.exports) / str(night))
+            folder = Path(self.exports) / str(night)
+            export(rows, folder, language=self.language, segments=self.segment_names)
         return publication
 
     def point_to(self, night: date, run_id: str) -> Publication:

@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +123,17 @@ class CrmTables:
 
 @dataclass(frozen=True)
 class Exports:
-    """The files of each night."""
+    """The files of each night.
+
+    Attributes:
+        folder: Where they are.
+        language: Of the workbook among them.
+        segments: Names of segments in it, by their codes.
+    """
 
     folder: Path
+    language: str = "en"
+    segments: Mapping[str, str] | None = None
 
     def count(self, customer: str) -> dict[str, int]:
         """Rows by file."""
@@ -137,7 +145,8 @@ class Exports:
         """Write the nights that hold him anew, without him."""
         for folder in sorted({(self.folder / name.removeprefix("exports, ")).parent for name in self.count(customer)}):
             table = pl.read_parquet(folder / EXPORTED)
-            export(table.filter(pl.col("customer_id") != customer), folder)
+            others = table.filter(pl.col("customer_id") != customer)
+            export(others, folder, language=self.language, segments=self.segments)
 
 
 @dataclass(frozen=True)
@@ -173,10 +182,7 @@ def _mention(customer: str) -> re.Pattern[str]:
 
 def _rows(file: Path, customer: str) -> int:
     if file.suffix == ".csv":
-        semicolons = file.name.endswith(".spreadsheet.csv")
-        frame = pl.scan_csv(file, separator=";" if semicolons else ",", infer_schema=False)
+        frame = pl.scan_csv(file, infer_schema=False)
     else:
         frame = pl.scan_parquet(file, hive_partitioning=False)
-    # A spreadsheet has an apostrophe before what would run as a formula.
-    his = pl.col("customer_id").is_in([customer, f"'{customer}"])
-    return int(frame.filter(his).select(pl.len()).collect().item())
+    return int(frame.filter(pl.col("customer_id") == customer).select(pl.len()).collect().item())
