@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
+from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
@@ -34,12 +35,11 @@ from models.ranking import EvaluationRecipe
 from models.tiers import Tiers
 from models.transactions import ValidationRules
 from models.value import ValueRule
+from pipelines.console import Log
 from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
 from pipelines.settings_errors import SettingsError, sentence
 
-CONFIG_VARIABLE = "CHURN_CONFIG"
-DEFAULT_CONFIG = Path("churn.toml")
 _SECRETS = (("source", "url"), ("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token"))
 
 
@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     Attributes:
         shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the file
             if it is not called ``churn.toml``.
+        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal, and
+            otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
@@ -73,6 +75,7 @@ class Settings(BaseSettings):
     retention: Policy = Policy()
     experiment: Experiment = Experiment()
     language: Literal["en", "de"] = "en"
+    log: Log = "auto"
     crm: CrmSettings = CrmSettings()
     mlflow: MlflowSettings = MlflowSettings()
     lake: LakeSettings = LakeSettings()

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assets.commands import DEFAULT_CONFIG
 from pipelines.console import CONSOLE
-from pipelines.settings import DEFAULT_CONFIG, Settings
+from pipelines.settings import Settings
 from pipelines.settings_errors import SettingsError
 
 if TYPE_CHECKING:
