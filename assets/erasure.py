@@ -18,7 +18,7 @@ from assets.crm import Crm
 from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.crm_sqlite import clear_pages
 from assets.erased import APPLIED
-from assets.exports import export, harmless
+from assets.exports import export
 from assets.lake import Lake, store
 from assets.packs import FOLDER
 from assets.postgresql import is_postgresql, literal, quoted
@@ -170,9 +170,17 @@ class CrmTables:
 
 @dataclass(frozen=True)
 class Exports:
-    """The files of each night."""
+    """The files of each night.
+
+    Attributes:
+        folder: Where they are.
+        language: Of the workbook among them.
+        segments: Names of segments in it, by their codes.
+    """
 
     folder: Path
+    language: str = "en"
+    segments: Mapping[str, str] | None = None
 
     def count(self, customer: str) -> Counts:
         """Rows by file."""
@@ -184,8 +192,8 @@ class Exports:
         for folder in sorted({file.parent for file in self.files() if _rows(file, customer)}):
             # Without the file for programs there is nothing to write the others from: they stay, and are counted.
             if (folder / EXPORTED).exists():
-                table = pl.read_parquet(folder / EXPORTED)
-                export(table.filter(pl.col("customer_id") != customer), folder)
+                others = pl.read_parquet(folder / EXPORTED).filter(pl.col("customer_id") != customer)
+                export(others, folder, language=self.language, segments=self.segments)
 
     def files(self) -> list[Path]:
         """The files that are written for a night."""
@@ -255,9 +263,7 @@ class OtherFiles:
 def _rows(file: Path, customer: str) -> int | None:
     """Rows of a customer in a table; None if it cannot be read."""
     if file.suffix == ".csv":
-        spreadsheet = file.name.endswith(".spreadsheet.csv")
-        frame = pl.scan_csv(file, separator=";" if spreadsheet else ",", infer_schema=False, glob=False)
-        customer = harmless(customer) if spreadsheet else customer
+        frame = pl.scan_csv(file, infer_schema=False, glob=False)
     else:
         frame = pl.scan_parquet(file, hive_partitioning=False, glob=False)
     try:

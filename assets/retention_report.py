@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from assets.commands import with_settings
 from assets.crm import Crm
 from assets.lake import Lake
 from assets.night_report import NightReport, gap
@@ -116,7 +117,7 @@ def retention_report(
             "table": crm.address,
             "files": f"{crm.exports}/{night}",
             "this report": str(reports.page(night)),
-            "models and runs": "churn ui",
+            "models and runs": with_settings("`churn ui`", elsewhere=True).strip("`"),
         },
     )
     reports.page(night).parent.mkdir(parents=True, exist_ok=True)

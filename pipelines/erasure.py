@@ -169,7 +169,7 @@ def _places(settings: Settings) -> list[Place]:
     return [
         LakeTables(lake_of(settings)),
         CrmTables(crm_of(settings)),
-        Exports(settings.beside(settings.crm.exports)),
+        Exports(settings.beside(settings.crm.exports), settings.language, settings.segments.names),
         Pages("reports", settings.beside(settings.lake.reports)),
         Pages("Data Docs", settings.beside(settings.lake.data_docs)),
         *(OtherFiles(name, settings.beside(path), frozenset(ours)) for name, (path, ours) in folders.items()),
