@@ -160,8 +160,8 @@ class Lake(dg.ConfigurableIOManager):
 def store(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> None:
     """Write a file of the lake in one step that no reader can see half done."""
     draft = path.with_suffix(".draft")
-    # Fixed row groups: the default ones follow the threads of the machine, and a night has to be
-    # byte-identical wherever it runs again.
+    # Fixed row groups: the default ones follow the threads of the machine, and the same rows give the same bytes
+    # wherever a night runs again.
     frame.lazy().sink_parquet(draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True)
     draft.replace(path)
 
