@@ -18,7 +18,8 @@ Names = tuple[str, ...]
 _NUMBERS = ("quantity", "unit_price", "amount", "discount")
 _MAY_SHARE = {"transaction_id", "product", "category", "channel"}
 _MOMENTS = ("timestamp", "contract_until")
-_IDS = ("customer_id", "transaction_id", "product")
+IDS = ("customer_id", "transaction_id", "product")
+"""Columns in which a number that a spreadsheet has rounded is no value."""
 _TEXTS = ("customer_id", "transaction_id", "product", "category", "channel", "currency")
 
 
@@ -221,7 +222,7 @@ def canonical(
     lost = {
         name: columns[name].is_null() & texts[name].is_not_null() for name in (*_NUMBERS, *_MOMENTS) if name in found
     }
-    for name in _IDS:
+    for name in IDS:
         if name in found and schema[found[name]] == pl.String:
             lost[name] = is_rounded(texts[name])
             columns[name] = pl.when(~lost[name]).then(texts[name])

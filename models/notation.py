@@ -1,22 +1,27 @@
 """How one file writes numbers, moments and ids: found out from its columns together, and from the files beside it."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from models.ids import EXACT, NO_VALUE, are_whole, shapes
-from models.moments import Order, day_of, how_written, moment_order, read_moments
+from models.moments import day_of, how_written, moment_order, read_moments
 from models.numbers import Evidence, Mark, evidence, shared_mark
 
 _SAMPLE_ROWS = 20_000
 _MOSTLY = 0.9
+_EXCHANGE = str.maketrans("dm", "md")
 _YEARS = (1900, 2199)
 
 GROUPED, MIXED_MARKS, OTHER_MARK = "numbers_grouped", "decimal_marks_mixed", "decimal_mark_differs"
 DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ = "day_month_unclear", "day_order_differs", "timestamp_format_partial"
 INEXACT = "ids_inexact"
+OPEN = (GROUPED, MIXED_MARKS, DAY_UNCLEAR)
 """What is worth saying about how a file is written, by kind."""
+
+_NAMED = {",": "a decimal comma", ".": "a decimal point"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Notation:
     notes: tuple[tuple[str, str], ...] = field(default=())
 
 
-def usual(looks: Iterable[tuple[str | None, str | None]]) -> Usual:
+def usual(looks: Iterable[tuple[str | None, ...]]) -> Usual:
     """What files share.
 
     Args:
@@ -95,6 +100,44 @@ def usual(looks: Iterable[tuple[str | None, str | None]]) -> Usual:
         patterns |= {pattern: None} if pattern else {}
     mark = marks.pop() if len(marks) == 1 else None
     return Usual("," if mark == "," else "." if mark == "." else None, tuple(patterns))
+
+
+def contradictions(
+    tonight: Mapping[str, tuple[str | None, str | None]], earlier: Sequence[tuple[str, str | None, str | None]]
+) -> Iterator[tuple[str, str, str]]:
+    """The files of a night that are written otherwise than most.
+
+    Args:
+        tonight: File -> its decimal mark and the pattern of its timestamp, None where it does not tell.
+        earlier: File, mark and pattern of the files of earlier nights.
+
+    Yields:
+        File, kind and detail of a note.
+    """
+    marks = Counter(mark for mark, _ in tonight.values() if mark)
+    marks += Counter(mark for _, mark, _ in earlier if mark)
+    days = Counter(day_of(pattern) for _, pattern in tonight.values() if pattern)
+    days += Counter(day_of(pattern) for _, _, pattern in earlier if pattern)
+    for file, (mark, pattern) in tonight.items():
+        if mark and mark != (most := marks.most_common(1)[0][0]):
+            yield file, OTHER_MARK, f"{_NAMED[mark]}, most files {_NAMED[most]}"
+        if not pattern:
+            continue
+        day = day_of(pattern)
+        other = day.translate(_EXCHANGE)
+        if days[other] > days[day]:
+            yield file, OTHER_ORDER, f"days are written as {day!r}, in most files as {other!r}"
+
+
+def is_open(seen: Look, timestamp_format: str | None, decimal: str) -> bool:
+    """Whether a file leaves open how it is written, so that those beside it are asked."""
+    marks = decimal == "auto" and seen.decimal is None and any(column.is_open for column in seen.numbers.values())
+    if marks or timestamp_format:
+        return marks
+    try:
+        return any(how_written(sample).rivals for sample in seen.moments.values())
+    except ValueError:
+        return False
 
 
 def look(
@@ -179,8 +222,6 @@ def decide(seen: Look, *, timestamp_format: str | None, decimal: Mark | None, be
     marks: dict[str, Mark] = {}
     for role in seen.numbers:
         marks[role] = _mark(role, seen, decimal, beside, notes)
-    if decimal is None and beside.decimal and seen.decimal and beside.decimal != seen.decimal:
-        notes.append((OTHER_MARK, f"{_NAMED[seen.decimal]}, other files {_NAMED[beside.decimal]}"))
     patterns = {role: _pattern(role, seen, timestamp_format, beside, notes) for role in seen.moments}
     if seen.inexact:
         notes.append((INEXACT, ", ".join(repr(seen.columns[role]) for role in seen.inexact)))
@@ -188,9 +229,6 @@ def decide(seen: Look, *, timestamp_format: str | None, decimal: Mark | None, be
     for kind, detail in notes:
         merged[kind] = f"{merged[kind]}; {detail}" if kind in merged else detail
     return Notation(marks, patterns, seen.whole, tuple(merged.items()))
-
-
-_NAMED = {",": "a decimal comma", ".": "a decimal point"}
 
 
 def _mark(role: str, seen: Look, given: Mark | None, beside: Usual, notes: list[tuple[str, str]]) -> Mark:
@@ -243,16 +281,7 @@ def _pattern(role: str, seen: Look, given: str | None, beside: Usual, notes: lis
             raise ValueError(f"column {own!r} can be read as {order.pattern!r} and as {rivals}: {_written(sample)}")
         how = "as in other files" if known else f"and could be {rivals} as well"
         notes.append((DAY_UNCLEAR, f"{own!r} is read as {order.pattern!r}, {how}"))
-    elif role == "timestamp" and (others := _contrary(order, beside)):
-        notes.append((OTHER_ORDER, f"{own!r} is written as {order.pattern!r}, in other files as {others}"))
     return order.pattern
-
-
-def _contrary(order: Order, beside: Usual) -> str:
-    """Patterns of other files with the same separators in another order of day, month and year."""
-    mine = day_of(f"{order.pattern}")
-    others = {day_of(pattern) for pattern in beside.patterns} - {mine}
-    return ", ".join(repr(other) for other in sorted(others) if other != mine and sorted(other) == sorted(mine))
 
 
 def _check_pattern(pattern: str, role: str, sample: pl.Series, own: str, notes: list[tuple[str, str]]) -> None:
