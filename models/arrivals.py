@@ -35,6 +35,8 @@ class Past:
         nights: :func:`profile` of the recent nights, one row each.
         customers: ``customer_id`` of everybody seen before.
         newest_day: The last day on which something is known to have happened.
+        respelled: Customers of the night who may be others in another spelling; None where that was not looked at.
+        crowds: Customers of the night under whose name many may stand; None where that was not looked at.
     """
 
     nights: pl.DataFrame = field(
@@ -42,6 +44,8 @@ class Past:
     )
     customers: pl.Series = field(default_factory=lambda: pl.Series("customer_id", [], pl.String))
     newest_day: date | None = None
+    respelled: pl.Series | None = None
+    crowds: pl.Series | None = None
 
 
 def profile(raw: pl.LazyFrame, night: date) -> pl.LazyFrame:
@@ -148,6 +152,18 @@ def raw_gate(
         expected.append(
             one_of("customers_known", "ERROR", sentence, "known_customer", [True], mostly=rules.min_known_share)
         )
+    if past.respelled is not None:
+        frame = frame.with_columns(spelled_anew=pl.col("customer_id").is_in(past.respelled.implode()))
+        sentence = "Customers are spelled as before: other zeros, capitals, blanks or .0 make two of one."
+        for name, severity, mostly in (
+            ("customers_respelled", "ERROR", 1 - rules.max_respelled_share),
+            ("customers_spelled_once", "WARN", 1.0),
+        ):
+            expected.append(one_of(name, severity, sentence, "spelled_anew", [False], mostly=mostly))
+    if past.crowds is not None:
+        frame = frame.with_columns(crowd=pl.col("customer_id").is_in(past.crowds.implode()))
+        sentence = "No customer is the name of many, such as a till's; those that seem to be are not contacted."
+        expected.append(one_of("customers_single", "WARN", sentence, "crowd", [False]))
     return frame, expected
 
 
@@ -159,7 +175,11 @@ def raw_checks() -> list[str]:
         ValidationRules(history_nights=1),
         night=night,
         mapped=RawTransaction.column_names(),
-        past=Past(nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]})),
+        past=Past(
+            nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]}),
+            respelled=pl.Series([], dtype=pl.String),
+            crowds=pl.Series([], dtype=pl.String),
+        ),
         rows=1_000,
     )
     return list(dict.fromkeys(expectation.check for expectation in expected))
