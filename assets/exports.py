@@ -25,13 +25,17 @@ def export(table: pl.DataFrame, folder: Path) -> list[Path]:
     drafts = [file.with_name(f".{file.name}.draft") for file in files]
     table.write_parquet(drafts[0])
     table.write_csv(drafts[1])
-    harmless = table.with_columns(
-        pl.when(pl.col(pl.String).str.contains(FORMULA))
-        .then("'" + pl.col(pl.String))
-        .otherwise(pl.col(pl.String))
-        .name.keep()
-    )
-    harmless.write_csv(drafts[2], separator=";", include_bom=True, decimal_comma=True)
+    table.with_columns(_harmless()).write_csv(drafts[2], separator=";", include_bom=True, decimal_comma=True)
     for draft, file in zip(drafts, files, strict=True):
         draft.replace(file)
     return files
+
+
+def harmless(text: str) -> str:
+    """A text as the file for a spreadsheet has it."""
+    return f"{pl.DataFrame({'text': [text]}).select(_harmless()).item()}"
+
+
+def _harmless() -> pl.Expr:
+    texts = pl.col(pl.String)
+    return pl.when(texts.str.contains(FORMULA)).then("'" + texts).otherwise(texts).name.keep()

@@ -48,8 +48,11 @@ def judge_raw(
     past = past_of(lake, night, customers=spark is None)
     if spark is None:
         tonight = raw.group_by("customer_id").agg(lines=pl.len()).drop_nulls("customer_id").collect()
-        names = {"respelled": respelled(tonight, past.customers), "crowds": crowds(tonight, rules.max_customer_share)}
-        past = replace(past, **names)
+        past = replace(
+            past,
+            respelled=respelled(tonight, past.customers),
+            crowds=crowds(tonight, rules.max_customer_share),
+        )
     gate = partial(
         raw_gate,
         rules=rules,

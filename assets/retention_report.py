@@ -1,5 +1,6 @@
 """The page and the text that a retention manager reads in the morning."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from assets.settled_night import SettledNight
 from models.actions import Policy
 from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
-from models.delivery_notes import SKIPPED, sentences
+from models.delivery_notes import WARNINGS, sentences
 from models.drift import stale
 from models.enrolment import ARM
 from models.experiment import Experiment
@@ -28,7 +29,8 @@ ENTERED = ("night", "customer_id", "experiment_id", "arm", "action", "churn_prob
 """What tells who entered an experiment."""
 
 
-class Reports(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Reports:
     """Where the nightly reports are kept.
 
     Attributes:
@@ -61,8 +63,8 @@ class Reports(dg.ConfigurableResource[None]):
 def retention_report(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    reports: Reports,
-    crm: Crm,
+    reports: dg.ResourceParam[Reports],
+    crm: dg.ResourceParam[Crm],
     churn: dg.ResourceParam[ChurnDefinition],
     columns: dg.ResourceParam[ColumnMapping],
     policy: dg.ResourceParam[Policy],
@@ -130,7 +132,7 @@ def retention_report(
 
 def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:
     """What a reader of the night should know of its deliveries and its model."""
-    said = sentences(notes, SKIPPED)
+    said = [sentence for kind in WARNINGS for sentence in sentences(notes, kind)]
     if "amount" not in columns.delivered:
         said.append(
             "The deliveries carry no amounts: there is no value, no value at risk and no expected profit, and the "

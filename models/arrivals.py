@@ -93,7 +93,8 @@ def raw_gate(
 
     Returns:
         The lines with ``rejected`` (Boolean), ``known_customer`` (Boolean, null without a customer) and
-        ``magnitude`` (log10 of the absolute amount), the latter two where they are asked for; the expectations.
+        ``magnitude`` (log10 of the absolute amount), ``respelled`` and ``crowd`` (Boolean, null without a customer);
+        all but the first only where they are asked for. The expectations.
     """
     checks = row_rules(rules, night=night, mapped=mapped)
     frame = raw.with_columns(rejected=pl.any_horizontal(check.bad for check in checks))
@@ -152,19 +153,26 @@ def raw_gate(
         expected.append(
             one_of("customers_known", "ERROR", sentence, "known_customer", [True], mostly=rules.min_known_share)
         )
-    if past.respelled is not None:
-        frame = frame.with_columns(spelled_anew=pl.col("customer_id").is_in(past.respelled.implode()))
-        sentence = "Customers are spelled as before: other zeros, capitals, blanks or .0 make two of one."
-        for name, severity, mostly in (
-            ("customers_respelled", "ERROR", 1 - rules.max_respelled_share),
-            ("customers_spelled_once", "WARN", 1.0),
-        ):
-            expected.append(one_of(name, severity, sentence, "spelled_anew", [False], mostly=mostly))
-    if past.crowds is not None:
-        frame = frame.with_columns(crowd=pl.col("customer_id").is_in(past.crowds.implode()))
-        sentence = "No customer is the name of many, such as a till's; those that seem to be are not contacted."
-        expected.append(one_of("customers_single", "WARN", sentence, "crowd", [False]))
-    return frame, expected
+    frame, about_names = _names_gate(frame, rules, past)
+    return frame, [*expected, *about_names]
+
+
+def _names_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tuple[pl.LazyFrame, list[Expectation]]:
+    """What is expected of the names of a night's customers, where they were looked at."""
+    if past.respelled is None or past.crowds is None:
+        return frame, []
+    frame = frame.with_columns(
+        respelled=pl.col("customer_id").is_in(past.respelled.implode()),
+        crowd=pl.col("customer_id").is_in(past.crowds.implode()),
+    )
+    anew = "Customers are spelled as before: other zeros, capitals, blanks or .0 make two of one."
+    many = "No customer is the name of many, such as a till's; what seems to be one is not contacted."
+    accepted = 1 - rules.max_respelled_share
+    return frame, [
+        one_of("customers_respelled", "ERROR", anew, "respelled", [False], mostly=accepted),
+        one_of("customers_spelled_once", "WARN", anew, "respelled", [False]),
+        one_of("customers_single", "WARN", many, "crowd", [False]),
+    ]
 
 
 def raw_checks() -> list[str]:

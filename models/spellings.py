@@ -9,8 +9,9 @@ _OUTSIZED = 5
 _NOBODY = (
     r"(?i)^(n\.?n\.?|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
     r"|guest|gast|invit[eé]|invitado|convidado|ospite|anonym\w*|an[oóô]nim\w*|divers\w*|einmalkund\w*|laufkund\w*"
-    r"|bar(verkauf|kunde)|cpd|mr\.? ?x|walk[- _]?in.*|(cash|default|retail|one[- _]?time|counter) (customer|sales?|client)"
-    r"|consumidor final|client (de )?(passage|comptoir)|passant\w*|(guest|test|no[-_.]?reply|do[-_.]?not[-_.]?reply)@.*)$"
+    r"|bar(verkauf|kunde)|cpd|mr\.? ?x|walk[- _]?in.*|(cash|default|retail|one[- _]?time|counter) (customer|sales?)"
+    r"|consumidor final|client (de )?(passage|comptoir)|passant\w*"
+    r"|(guest|test|info|no[-_.]?reply|do[-_.]?not[-_.]?reply)@.*)$"
 )
 
 

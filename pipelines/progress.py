@@ -4,6 +4,7 @@ import logging
 import time
 
 import dagster as dg
+from rich.text import Text
 
 from pipelines.console import CONSOLE
 
@@ -34,7 +35,8 @@ class _Lines(logging.Handler):
             rows = materialization.metadata.get("dagster/row_count")
             count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
             seconds = time.perf_counter() - self._started.get(step, time.perf_counter())
-            CONSOLE.print(f"  [green]✓[/] {materialization.asset_key.to_user_string():<22}{count}{seconds:>8.1f} s")
+            line = f" {materialization.asset_key.to_user_string():<22}{count}{seconds:>8.1f} s"
+            CONSOLE.print(Text.assemble("  ", ("✓", "green"), line))
 
 
 def _progress(_: dg.InitLoggerContext) -> logging.Logger:
