@@ -17,7 +17,7 @@ from assets.settled_night import SettledNight
 from models.actions import Policy
 from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
-from models.delivery_notes import SKIPPED, sentences
+from models.delivery_notes import WARNINGS, sentences
 from models.drift import stale
 from models.enrolment import ARM
 from models.experiment import Experiment
@@ -133,7 +133,7 @@ def retention_report(
 
 def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:
     """What a reader of the night should know of its deliveries and its model."""
-    said = sentences(notes, SKIPPED)
+    said = [sentence for kind in WARNINGS for sentence in sentences(notes, kind)]
     if "amount" not in columns.delivered:
         said.append(
             "The deliveries carry no amounts: there is no value, no value at risk and no expected profit, and the "
