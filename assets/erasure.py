@@ -17,6 +17,7 @@ import polars as pl
 from assets.crm import Crm
 from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.crm_sqlite import clear_pages
+from assets.drafts import write_whole
 from assets.erased import APPLIED
 from assets.exports import export
 from assets.lake import Lake, store
@@ -221,9 +222,7 @@ class Pages:
                 text = file.read_text(encoding="utf-8")
                 for mention in _enclosed(customer):
                     text = mention.sub(rf"\1{GONE}\3", text)
-                draft = file.with_suffix(".draft")
-                draft.write_text(text, encoding="utf-8")
-                draft.replace(file)
+                write_whole(file, text)
 
     def files(self) -> list[Path]:
         """The pages."""

@@ -236,7 +236,8 @@ class Tracking:
             self.set_champion(version, night)
         self.finish_appointment()
         aliases = self._succession()[1]
-        if version == self.versions()[-1].version and version not in (aliases.get("champion"), aliases.get("challenger")):
+        known = aliases.get("champion"), aliases.get("challenger")
+        if version == self.versions()[-1].version and version not in known:
             self.store.client.set_registered_model_alias(self.model_name, "challenger", version)
         return self.version(version)
 
@@ -283,7 +284,7 @@ class Tracking:
 
 def _newest(succession: Mapping[date, str]) -> list[str]:
     """The version that serves and the one before it, as far as there are any."""
-    return list(dict.fromkeys(reversed(succession.values())))[:2]
+    return list(dict.fromkeys(reversed(list(succession.values()))))[:2]
 
 
 def _mark(succession: Mapping[date, str]) -> str:

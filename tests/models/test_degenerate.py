@@ -202,9 +202,8 @@ def test_a_probability_has_nine_digits_so_that_customers_who_are_alike_are_equal
     ],
 )
 def test_a_population_that_tells_little_still_has_a_chance_for_everybody(repeats, last, age):
-    histories = [np.array(list(each), np.float64) for each in (repeats, last, age)]
-    model = fit_mbg_nbd(*histories)
-    silent = model.no_purchase(*histories, 30)
+    bought, until, known = (np.array(list(each), np.float64) for each in (repeats, last, age))
+    silent = fit_mbg_nbd(bought, until, known).no_purchase(bought, until, known, 30)
     assert ((silent >= 0) & (silent <= 1)).all()
 
 
