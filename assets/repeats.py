@@ -29,6 +29,8 @@ def repeats(
         identity: Columns in which two rows of the same line agree.
         source: What notes about all of the files are filed under.
     """
+    if not files:
+        return
     if len(files) > 1:
         shared = shared_lines(rows, identity).collect()
         for (file,), lines in shared.group_by("source_file", maintain_order=True):

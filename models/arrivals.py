@@ -38,6 +38,8 @@ class Past:
         newest_day: The last day on which something is known to have happened.
         changed_orders: Orders of theirs that this night brings again with other lines.
         orders: Orders that this night brings.
+        respelled: Customers of the night who may be others in another spelling; None where that was not looked at.
+        crowds: Customers of the night under whose name many may stand; None where that was not looked at.
     """
 
     nights: pl.DataFrame = field(
@@ -47,6 +49,8 @@ class Past:
     newest_day: date | None = None
     changed_orders: int = 0
     orders: int = 0
+    respelled: pl.Series | None = None
+    crowds: pl.Series | None = None
 
 
 def profile(raw: pl.LazyFrame, night: date) -> pl.LazyFrame:
@@ -94,7 +98,8 @@ def raw_gate(
 
     Returns:
         The lines with ``rejected`` (Boolean), ``known_customer`` (Boolean, null without a customer) and
-        ``magnitude`` (log10 of the absolute amount), the latter two where they are asked for; the expectations.
+        ``magnitude`` (log10 of the absolute amount), ``respelled`` and ``crowd`` (Boolean, null without a customer);
+        all but the first only where they are asked for. The expectations.
     """
     checks = row_rules(rules, night=night, mapped=mapped)
     frame = raw.with_columns(rejected=pl.any_horizontal(check.bad for check in checks))
@@ -153,15 +158,40 @@ def raw_gate(
         expected.append(
             one_of("customers_known", "ERROR", sentence, "known_customer", [True], mostly=rules.min_known_share)
         )
-    if past.changed_orders >= _ENOUGH_CHANGED:
-        frame = frame.with_columns(changed_share=pl.lit(past.changed_orders / past.orders))
-        sentence = (
-            "Few orders come again with other lines; a history that was saved anew, without seconds or with other "
-            "numbers, would count twice."
-        )
-        limit = {"column": "changed_share", "max_value": rules.max_changed_share}
-        expected.append(Expectation("orders_changed", "ERROR", sentence, "ColumnMaxToBeBetween", limit))
-    return frame, expected
+    frame, about_names = _names_gate(frame, rules, past)
+    frame, about_orders = _orders_gate(frame, rules, past)
+    return frame, [*expected, *about_names, *about_orders]
+
+
+def _orders_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tuple[pl.LazyFrame, list[Expectation]]:
+    """What is expected of orders that come again, where enough of them have other lines."""
+    if past.changed_orders < _ENOUGH_CHANGED:
+        return frame, []
+    sentence = (
+        "Few orders come again with other lines; a history that was saved anew, without seconds or with other numbers, "
+        "would count twice."
+    )
+    limit = {"column": "changed_share", "max_value": rules.max_changed_share}
+    expected = Expectation("orders_changed", "ERROR", sentence, "ColumnMaxToBeBetween", limit)
+    return frame.with_columns(changed_share=pl.lit(past.changed_orders / past.orders)), [expected]
+
+
+def _names_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tuple[pl.LazyFrame, list[Expectation]]:
+    """What is expected of the names of a night's customers, where they were looked at."""
+    if past.respelled is None or past.crowds is None:
+        return frame, []
+    frame = frame.with_columns(
+        respelled=pl.col("customer_id").is_in(past.respelled.implode()),
+        crowd=pl.col("customer_id").is_in(past.crowds.implode()),
+    )
+    anew = "Customers are spelled as before: other zeros, capitals, blanks or .0 make two of one."
+    many = "No customer is the name of many, such as a till's; what seems to be one is not contacted."
+    accepted = 1 - rules.max_respelled_share
+    return frame, [
+        one_of("customers_respelled", "ERROR", anew, "respelled", [False], mostly=accepted),
+        one_of("customers_spelled_once", "WARN", anew, "respelled", [False]),
+        one_of("customers_single", "WARN", many, "crowd", [False]),
+    ]
 
 
 def raw_checks() -> list[str]:
@@ -176,6 +206,8 @@ def raw_checks() -> list[str]:
             nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]}),
             changed_orders=_ENOUGH_CHANGED,
             orders=_ENOUGH_CHANGED,
+            respelled=pl.Series([], dtype=pl.String),
+            crowds=pl.Series([], dtype=pl.String),
         ),
         rows=1_000,
     )

@@ -12,6 +12,7 @@ from rich.text import Text
 from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
+from models.consent import tell_unknown, unknown
 from models.definition import ChurnDefinition
 from models.diagnosis import Diagnosis, diagnose
 from models.doubts import doubts
@@ -75,7 +76,10 @@ def _lines(lake: Lake, settings: Settings) -> list[Judgement]:
 
 
 def _sentences(lake: Lake) -> list[str]:
-    return doubts(lake.scan("transactions", lake.nights("transactions")).head(_SAMPLE_ROWS).collect())
+    transactions = lake.scan("transactions", lake.nights("transactions"))
+    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
+    strange = tell_unknown(*unknown(consents, transactions))
+    return doubts(transactions.head(_SAMPLE_ROWS).collect()) + ([strange.removesuffix(".")] if strange else [])
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:

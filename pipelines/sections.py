@@ -1,12 +1,16 @@
 """The sections of `churn.toml` that name places and columns; the others stand beside what they configure."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from assets.addresses import check_address, check_place, shown
 from assets.dialects import Dialect
+from assets.input_source import SOURCE_URL
+from assets.postgresql import is_postgresql
 from models.consent import Basis, ConsentRule
 from models.deliveries import IDENTITY, PLACES, check_identity
 from models.mapping import ColumnMapping
@@ -37,8 +41,9 @@ class Source(_Section):
         query: Database: a SELECT in place of a table.
         arrived_column: Database: when a row arrived; without it a row counts as arrived when it happened.
         columns: Canonical name = your name, or a list of names where headers drift.
-        timestamp_format: A strftime pattern such as ``%d.%m.%Y``; found out from each file where absent.
-        decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``.
+        timestamp_format: A strftime pattern such as ``%d.%m.%Y``, or what numbers count: ``s``, ``ms``, ``us`` or
+            ``ns`` since 1970, or ``excel`` for the days of a spreadsheet; found out from each file where absent.
+        decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``, which finds it out from each file.
         delimiter: Delimiter of csv files; found out from each file where absent.
         quote: Quotation mark of csv files; found out from each file where absent.
         encoding: Encoding of the text files that are not UTF-8; Windows-1252 where absent.
@@ -68,6 +73,9 @@ class Source(_Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "Source":
+        check_place(self.path or "", "path")
+        if self.url is not None:
+            check_address(self.url.get_secret_value(), SOURCE_URL)
         if self.kind == "files" and self.path is None:
             raise ValueError("path is missing: name the folder or file that transactions are delivered to")
         for role in ("customer_id", "timestamp"):
@@ -97,6 +105,8 @@ class Input(_Section):
         valid_until: Attributes: column with the last valid day; empty is for ever.
         value: Column with a number, such as an answer from 0 to 10.
         category: Column with a text, such as the kind of ticket or the tariff.
+        timestamp_format: As for transactions, of timestamp and valid_until.
+        decimal: As for transactions, of value.
         role: ``contacts`` says that these events are the contacts that were really made; settlement then also tells the
             effect on those who were reached.
     """
@@ -111,10 +121,13 @@ class Input(_Section):
     valid_until: str | None = None
     value: str | None = None
     category: str | None = None
+    timestamp_format: str | None = None
+    decimal: Literal["auto", ".", ","] = "auto"
     role: Literal["contacts"] | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Input":
+        check_place(self.path or "", "path")
         if self.role == "contacts" and self.kind != "events":
             raise ValueError(f"the input {self.name!r} has the role contacts, which happen: its kind must be events")
         if sum(origin is not None for origin in (self.path, self.table, self.query)) != 1:
@@ -139,6 +152,7 @@ class ConsentSettings(_Section):
             of the file is an objection to ``marketing``.
         channel: Column that says what a row is about, where each row is about one thing.
         given: Column that says yes or no, beside ``channel``.
+        timestamp_format: As for transactions.
         legal_basis: Of contacts: ``consent`` contacts nobody by a channel without a yes for it, ``legitimate_interest``
             everybody without a no.
         profiling_basis: Of features, scores and training: ``legitimate_interest`` takes in everybody who has not
@@ -153,11 +167,13 @@ class ConsentSettings(_Section):
     channels: dict[str, str] = {}
     channel: str | None = None
     given: str | None = None
+    timestamp_format: str | None = None
     legal_basis: Basis = "consent"
     profiling_basis: Basis = "legitimate_interest"
 
     @model_validator(mode="after")
     def _complete(self) -> "ConsentSettings":
+        check_place(self.path or "", "path")
         origins = sum(origin is not None for origin in (self.path, self.table, self.query))
         if origins > 1:
             raise ValueError("path, table and query exclude each other: set one of them")
@@ -188,6 +204,8 @@ class LakeSettings(_Section):
         data_docs: Folder of Great Expectations' Data Docs.
         data_docs_url: Where a browser finds that folder; the link of every check begins with it. By default where
             ``churn ui`` shows it.
+        erasures: File that keeps who was erased, as digests, so that nobody comes back when the lake is removed or
+            restored; by default beside the lake, such as ``lake.erased.json``.
         wait_minutes: How long a run waits while another one works on the lake, before it gives up; 0 does not wait.
     """
 
@@ -195,6 +213,7 @@ class LakeSettings(_Section):
     reports: Path = Path("reports")
     data_docs: Path = Path("data_docs")
     data_docs_url: str = "http://127.0.0.1:3002"
+    erasures: Path | None = None
     wait_minutes: float = Field(default=60, ge=0)
 
     @field_validator("path", "reports", "data_docs", mode="before")
@@ -209,30 +228,60 @@ class MlflowSettings(_Section):
     """Where experiments are tracked.
 
     Attributes:
-        tracking_uri: Absolute URI of a store or server; by default an SQLite file beside the settings.
+        tracking_uri: Absolute URI of a store or server; by default an SQLite file beside the settings. One with a user,
+            a password or a query only from the environment, ``CHURN__MLFLOW__TRACKING_URI``.
         experiment: Name of the experiment.
         model: Name of the registered model.
         artifacts: Folder or URI of the artifacts of the default store.
     """
 
-    tracking_uri: str | None = None
+    tracking_uri: str | None = Field(default=None, repr=False)
     experiment: str = "churn"
     model: str = "churn"
     artifacts: str = "mlartifacts"
+
+    @field_validator("artifacts")
+    @classmethod
+    def _has_no_key(cls, artifacts: str) -> str:
+        check_place(artifacts, "artifacts")
+        return artifacts
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_address(cls, uri: str | None) -> str | None:
+        if uri is not None and "://" in uri and not uri.startswith("sqlite:"):
+            check_address(uri, "CHURN__MLFLOW__TRACKING_URI")
+        # MLflow's messages repeat the address of a server.
+        if uri is not None and uri.startswith("http") and shown(uri) != uri:
+            raise ValueError(
+                "CHURN__MLFLOW__TRACKING_URI is a server's address and nothing else: set user and password as "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        return uri
 
 
 class CrmSettings(_Section):
     """Where the at-risk table is delivered.
 
     Attributes:
-        database: SQLite file of the delivered tables, or a ``postgresql://`` URL; give the latter by the environment.
+        database: SQLite file of the delivered tables, or a ``postgresql://`` URL. One with a user, a password or a
+            query only from the environment, ``CHURN__CRM__DATABASE``.
         exports: Folder of the Parquet and CSV exports.
         departed_days: For how many days a customer who left stays in the current table, marked as such.
         history_days: For how many days before the current night nights are kept in the history table; by default for
             thirteen months, so that a season can be compared with that of the year before.
     """
 
-    database: str = "crm.db"
+    database: str = Field(default="crm.db", repr=False)
     exports: Path = Path("exports")
     departed_days: int = Field(default=30, ge=1)
     history_days: int = Field(default=400, ge=1)
+
+    @field_validator("database")
+    @classmethod
+    def _is_address(cls, database: str) -> str:
+        if is_postgresql(database) or "://" in database:
+            check_address(database, "CHURN__CRM__DATABASE", schemes=("postgresql", "postgres"))
+        elif re.search(r"\bpass\w*\s*=", database):
+            raise ValueError("CHURN__CRM__DATABASE is no file: write postgresql://user:password@host:5432/database")
+        return database
