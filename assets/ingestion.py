@@ -17,11 +17,12 @@ from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
-from assets.repeats import repeats
+from assets.repeats import repeats, unseen
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery, waiting
 from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
-from models.mapping import DeliveryError
+from models.mapping import ColumnMapping, DeliveryError
+from models.transactions import ValidationRules
 
 
 def read_source(
@@ -95,6 +96,8 @@ def arrivals(
     churn: dg.ResourceParam[ChurnDefinition],
     network: dg.ResourceParam[Network],
     erasures: dg.ResourceParam[Erasures],
+    rules: dg.ResourceParam[ValidationRules],
+    columns: dg.ResourceParam[ColumnMapping],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -117,6 +120,10 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
+    if isinstance(source, DatabaseSource):
+        taken = [
+            unseen(lake, each, rules, night, mapped=columns.delivered, identity=source.identity) for each in taken
+        ]
     erased, known = erasures.read(), lake.arrived("customer_days", night)
     taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]

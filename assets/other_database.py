@@ -35,7 +35,7 @@ def read_other(
         columns: Which columns mean what.
         name: What the lake calls the source.
         variable: The environment variable that holds the URL, for messages.
-        after: The last night that was ingested; rows without a time of arrival come with the first.
+        after: What arrived up to the end of this night was ingested; rows without a time of arrival come each time.
         night: As-of date.
 
     Raises:
@@ -48,8 +48,9 @@ def read_other(
         return f"'{datetime.combine(day + timedelta(days=1), time())}'"
 
     span = f"{arrived} < {midnight(night)}"
-    span += f" OR {arrived} IS NULL" if after is None else f" AND {arrived} >= {midnight(after)}"
-    return answer(url, f"SELECT * FROM {relation} WHERE {span}", name=name, variable=variable)  # noqa: S608 (from settings)
+    span += "" if after is None else f" AND {arrived} >= {midnight(after)}"
+    statement = f"SELECT * FROM {relation} WHERE {span} OR {arrived} IS NULL"  # noqa: S608 (from settings)
+    return answer(url, statement, name=name, variable=variable)
 
 
 def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFrame:

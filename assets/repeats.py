@@ -1,13 +1,15 @@
 """Rows of a night that may be the same as others without being equal: orders that come again changed, shared lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
 
 from assets.lake import Lake
-from models.deliveries import changed_orders, shared_lines
+from models.deliveries import Arrival, changed_orders, numbered, shared_lines, unknown, with_places
 from models.delivery_notes import CHANGED, SHARED, Note
+from models.transactions import ValidationRules, rejected
 
 _EXAMPLES = 5
 _WAY_OUT = (
@@ -55,6 +57,49 @@ def orders_again(lake: Lake, rows: pl.LazyFrame, night: date, identity: Sequence
         return pl.DataFrame(schema={"customer_id": pl.String, "order": pl.String}), 0
     changed, orders = pl.collect_all(changed_orders(rows, valid, identity))
     return changed, int(orders.item())
+
+
+def unseen(
+    lake: Lake,
+    arrival: Arrival,
+    rules: ValidationRules,
+    night: date,
+    *,
+    mapped: Collection[str],
+    identity: Sequence[str],
+) -> Arrival:
+    """What a database brings, without what an earlier night asked for too and took.
+
+    Equal lines stay together: whether the second of them is new can be told from all of them alone.
+
+    Args:
+        lake: Holds the earlier nights.
+        arrival: Rows that had arrived by the end of the night, those of some nights before among them.
+        rules: Tell lines that are rejected from the same ones, mended.
+        night: As-of date.
+        mapped: Canonical columns that the source delivers.
+        identity: Columns in which two rows of the same line agree.
+    """
+    if arrival.rows is None or arrival.line is None or not lake.before("transactions", night):
+        return arrival
+    key = [*identity, "rejected"]
+    rows = numbered(arrival.rows.with_columns(rejected=rejected(rules, night=night, mapped=mapped)), key)
+    days = rows.select(pl.col("day").unique()).collect().to_series()
+    new = unknown(rows, stored_lines(lake, days, night, identity), key)
+    group = [*key, "unreadable"]
+    left = with_places(rows).join(with_places(new).select(group).unique(), on=group, how="semi", nulls_equal=True)
+    kept = arrival.rows.join(left.select("source_row"), on="source_row", how="semi", maintain_order="left")
+    due = kept.select(pl.len()).collect().item()
+    return replace(arrival, line={**arrival.line, "due": due}, rows=kept if due else None)
+
+
+def stored_lines(lake: Lake, days: pl.Series, night: date, identity: Sequence[str]) -> pl.LazyFrame:
+    """Lines of earlier nights that could be among tonight's, with what tells lines apart and ``rejected``."""
+    columns = {*identity, "source_file", "unreadable", "occurrence"} - {"source_folder"}
+    return pl.concat(
+        frame.select(*sorted(columns), rejected=pl.lit(bad))
+        for frame, bad in zip(earlier_lines(lake, days, night), (False, True), strict=True)
+    )
 
 
 def earlier_lines(lake: Lake, days: pl.Series, night: date) -> tuple[pl.LazyFrame, pl.LazyFrame]:

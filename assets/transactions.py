@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
-from assets.repeats import earlier_lines
+from assets.repeats import stored_lines
 from models.deliveries import Ledger, discrepancies, numbered, unknown
 from models.mapping import ColumnMapping
 from models.transactions import ValidationRules, rejected, split
@@ -31,12 +31,8 @@ def parted_rows(
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
     # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
     key = [*source.identity, "rejected"]
-    columns_of = dict.fromkeys([*source.identity, "source_file", "unreadable", "occurrence"]).keys() - {"source_folder"}
     raw = numbered(raw_transactions.with_columns(rejected=breaks_a_rule), key).collect()
-    stored = pl.concat(
-        frame.select(*sorted(columns_of), rejected=pl.lit(bad))
-        for frame, bad in zip(earlier_lines(lake, raw["day"].unique(), night), (False, True), strict=True)
-    )
+    stored = stored_lines(lake, raw["day"].unique(), night, source.identity)
     new = unknown(raw.lazy(), stored, key).collect()
     valid, quarantine = split(new.lazy(), rules, night=night, mapped=columns.delivered)
     good, bad = pl.collect_all([valid, quarantine])

@@ -40,6 +40,8 @@ class Source(_Section):
         table: Database: the table or view that is read.
         query: Database: a SELECT in place of a table.
         arrived_column: Database: when a row arrived; without it a row counts as arrived when it happened.
+        overlap_days: Database: days before the last night that are asked for again, for rows that were committed long
+            after they were stamped; what is known of them counts once.
         columns: Canonical name = your name, or a list of names where headers drift.
         timestamp_format: A strftime pattern such as ``%d.%m.%Y``, or what numbers count: ``s``, ``ms``, ``us`` or
             ``ns`` since 1970, or ``excel`` for the days of a spreadsheet; found out from each file where absent.
@@ -61,6 +63,7 @@ class Source(_Section):
     table: str | None = None
     query: str | None = None
     arrived_column: str | None = None
+    overlap_days: int = Field(default=3, ge=0)
     columns: Annotated[ColumnMapping, BeforeValidator(_listed)]
     timestamp_format: str | None = None
     decimal: Literal["auto", ".", ","] = "auto"

@@ -160,6 +160,7 @@ class Settings(BaseSettings):
                 query=source.query,
                 arrived_column=source.arrived_column,
                 identity=source.identity,
+                overlap_days=source.overlap_days,
             )
         dialect = Dialect(source.delimiter, source.quote, source.encoding, source.skip_lines)
         return FileSource(
