@@ -21,13 +21,13 @@ _LEVELS = {"yellow": "WARNING", "red": "ERROR"}
 class Terminal(Console):
     """A terminal that becomes a log, lines with time and level, where a run is not watched by a person."""
 
-    log: Literal["text", "json"] | None = None
+    journal: Literal["text", "json"] | None = None
     """What is written in place of what a person watches; None for a terminal."""
 
     def print(self, *objects: Any, style: Any = None, **options: Any) -> None:
         """Print as `rich` does, or a line of the log; commands bear the settings in use."""
         told = [with_settings(each) if isinstance(each, str) else each for each in objects]
-        if self.log is None:
+        if self.journal is None:
             super().print(*told, style=style, **options)
             return
         plain = Console(file=StringIO(), width=10_000, highlight=False, color_system=None)
@@ -37,16 +37,16 @@ class Terminal(Console):
 
     def rule(self, title: Any = "", **options: Any) -> None:
         """Draw a line with a title; in a log, the title."""
-        if self.log is None:
+        if self.journal is None:
             super().rule(title, **options)
         else:
             self.print(title)
 
     def _write(self, text: str, level: str) -> None:
         now, out = datetime.now(UTC).astimezone().isoformat(timespec="seconds"), _stream(self)
-        if self.log == "json":
-            record = {"time": now, "level": level, "message": text.strip()}
-            out.write(json.dumps(record, ensure_ascii=False) + "\n")
+        if self.journal == "json":
+            line = {"time": now, "level": level, "message": text.strip()}
+            out.write(json.dumps(line, ensure_ascii=False) + "\n")
         else:
             out.writelines(f"{now} {level} {line.rstrip()}\n" for line in text.splitlines() if line.strip())
         out.flush()
@@ -62,8 +62,9 @@ def _stream(console: Console) -> TextIO:
 
 def choose_log(wanted: Log) -> None:
     """Write a log from now on, if it is wanted, or if standard output is no terminal."""
+    chosen: Literal["text", "json"] | None
     chosen = None if wanted == "auto" and CONSOLE.is_terminal else "json" if wanted == "json" else "text"
-    CONSOLE.log = _ERRORS.log = chosen  # type: ignore[assignment]  # (one of the three)
+    CONSOLE.journal = _ERRORS.journal = chosen
 
 
 def complain(message: str) -> None:

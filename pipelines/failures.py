@@ -11,7 +11,8 @@ from assets.nights import NIGHT_TAG
 
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
-        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "OtherShopError", "RestException"),
+        *("AwayError", "DeliveryError", "LakeBusyError", "LostModelError", "OtherShopError"),
+        *("MlflowException", "RestException"),
         *("FileNotFoundError", "OSError", "PermissionError"),
     }
 )

@@ -51,7 +51,9 @@ def _assignments(path: str, table: Mapping[str, Any]) -> Iterator[str]:
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_bare(name)} = {_toml(each)}' for name, each in value.items() if each is not None)} }}"
+        return (
+            f"{{ {', '.join(f'{_bare(name)} = {_toml(each)}' for name, each in value.items() if each is not None)} }}"
+        )
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
     # A text of JSON is one of TOML; so are numbers and truth values.

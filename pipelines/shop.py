@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.commands import DEFAULT_CONFIG
+from pipelines import ROOT
 from pipelines.console import CONSOLE
 from pipelines.settings import Settings
 from pipelines.settings_errors import SettingsError
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 SHOP_TAG, SETTINGS_TAG = "churn/shop", "churn/settings"
-_TEMPLATE = Path(__file__).resolve().parents[1] / "dagster.yaml"
+_TEMPLATE = ROOT / "dagster.yaml"
 _OURS = "# Written by churn, and again whenever it differs. Without this line it is yours, and stays as it is.\n"
 
 
@@ -67,8 +68,8 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     instance = dg.DagsterInstance.from_config(str(prepare_instance(settings)))
     if others := shops_beside(instance, settings):
         CONSOLE.print(
-            f"DAGSTER_HOME also keeps the runs of {', '.join(others)}: its pages mix the tables of these shops. Unset it "
-            "to give each shop a history of its own.",
+            f"DAGSTER_HOME also keeps the runs of {', '.join(others)}: its pages mix the tables of these shops. Unset "
+            "it to give each shop a history of its own.",
             style="yellow",
             markup=False,
         )

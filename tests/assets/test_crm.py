@@ -355,7 +355,7 @@ READERS = {
 def test_whoever_reads_by_watermark_loses_nothing_in_pages_or_at_once(either, reader):
     many = {f"c{number:03}": {"value": float(number)} for number in range(170)}
     fewer = {who: {**row, "value": row["value"] + 1} for who, row in many.items() if who < "c120"}
-    others = {f"n{number:03}": {} for number in range(60)}
+    others: dict[str, dict[str, object]] = {f"n{number:03}": {} for number in range(60)}
     assert either.read().is_empty()
     with ExitStack() as stack:
         client = Watermark(either.database, stack, **reader)
