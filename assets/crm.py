@@ -1,20 +1,21 @@
 """Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
 
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import dagster as dg
 import polars as pl
 
 from assets import crm_layout as layout
 from assets import crm_tables as tables
+from assets.addresses import shown
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
 from assets.exports import export
-from assets.postgresql import is_postgresql, without_password
+from assets.postgresql import is_postgresql
 from models.segments import AtRiskSegment
 
 
@@ -38,12 +39,14 @@ class Publication:
     outcome: Literal["current", "history", "unchanged"]
 
 
-class Crm(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Crm:
     """Where the at-risk table is delivered: SQLite or PostgreSQL, and files.
 
+    No resource with a configuration: Dagster keeps those of every run in its history, and shows them.
+
     Attributes:
-        database: path of a SQLite file, or a postgresql:// URL; take the latter from the environment, for
-            it holds a password.
+        database: path of a SQLite file, or a postgresql:// URL; a secret.
         exports: folder that gets a folder of files per night; None writes none.
         departed_days: for how many days a customer who left stays in the current table, marked as such.
         history_days: for how many days before the current night nights are kept.
@@ -51,12 +54,12 @@ class Crm(dg.ConfigurableResource[None]):
         segment_names: of segments in it, by their codes.
     """
 
-    database: str
+    database: str = field(repr=False)
     exports: str | None = None
     departed_days: int = 30
     history_days: int = 400
     language: str = "en"
-    segment_names: dict[str, str] = {}  # noqa: RUF012 (pydantic copies it)
+    segment_names: Mapping[str, str] = field(default_factory=dict)
 
     def publish(self, table: pl.DataFrame, night: date, run_id: str) -> Publication:
         """Deliver a night: check, write, make it current, log; all of it or nothing, then the files.
@@ -84,8 +87,14 @@ class Crm(dg.ConfigurableResource[None]):
             export(rows, folder, language=self.language, segments=self.segment_names)
         return publication
 
-    def point_to(self, night: date, run_id: str) -> Publication:
+    def point_to(self, night: date, run_id: str, permitted: Callable[[pl.DataFrame], pl.DataFrame]) -> Publication:
         """Let the CRM read a stored night again; what differs from today's table counts as changed.
+
+        Args:
+            night: the night.
+            run_id: who asks for it, for the log.
+            permitted: the rows as they may be published today, when some customers may have objected since; see
+                `models.segments.as_permitted`.
 
         Raises:
             ValueError: when the night is not in the history.
@@ -94,12 +103,15 @@ class Crm(dg.ConfigurableResource[None]):
             layout.prepare(store)
             log = tables.log(store)
             known = [entry for entry in log if entry.night == night]
-            rows = tables.stored(store, night)
+            rows = permitted(tables.stored(store, night).drop("updated_at"))
             if not known or rows.height < known[-1].rows:
                 latest = ", ".join(str(day) for day in sorted({entry.night for entry in log})[-5:]) or "none"
                 raise ValueError(f"{night} is not in the history of the CRM; the latest nights published: {latest}")
             entry = layout.Entry(known[-1].snapshot_id, night, run_id, rows.height, _now(store))
-            return self._make_current(store, rows, entry)
+            done = self._make_current(store, rows, entry)
+        if self.exports:
+            export(rows, Path(self.exports) / str(night))
+        return done
 
     def read(self, relation: str = layout.CURRENT) -> pl.DataFrame:
         """The current table, its history or changes (`at_risk_segments_…`), or the `publication_log`."""
@@ -114,15 +126,20 @@ class Crm(dg.ConfigurableResource[None]):
             layout.prepare(store)
             return tables.unsent(store)
 
-    def mark_sent(self, until: datetime) -> None:
-        """Remember that the news up to a moment were taken."""
+    def told(self) -> pl.Series:
+        """Whom the receiver of the news believes to be contacted."""
         with self.transaction() as store:
-            tables.mark_sent(store, until)
+            return tables.told(store)
+
+    def mark_sent(self, news: pl.DataFrame) -> None:
+        """Remember that some news were taken."""
+        with self.transaction() as store:
+            tables.mark_sent(store, news)
 
     @property
     def address(self) -> str:
-        """Where the tables are, without the password."""
-        return without_password(self.database)
+        """Where the tables are, as it may be shown."""
+        return shown(self.database)
 
     def transaction(self) -> AbstractContextManager[layout.Store]:
         """A transaction on the database: all of what is done in it, or nothing."""

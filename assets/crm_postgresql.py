@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from assets.crm_layout import DRAFT
 from assets.postgresql import connected, is_away, literal, refusal
 from models.mapping import DeliveryError
 
@@ -116,7 +117,7 @@ class PostgresqlStore:
         The server works on one processor for each connection, so two of them copy a half each. What they commit nobody
         reads before this transaction ends; a draft that a crash has left is dropped by the next night.
         """
-        part, draft = f"{table}_{night:%Y_%m_%d}", f"{table}_draft"
+        part, draft = f"{table}_{night:%Y_%m_%d}", DRAFT
         if part in self._nights(table):
             self.execute(f"DELETE FROM {part}")
             self.insert(part, rows)

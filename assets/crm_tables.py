@@ -19,6 +19,7 @@ from assets.crm_layout import (
     ROW,
     SENT,
     STORED,
+    TOLD,
     Entry,
     Store,
     marked,
@@ -132,8 +133,21 @@ def unsent(store: Store) -> pl.DataFrame:
     return store.read(f"SELECT {COLUMNS} FROM {CURRENT} {newer}", ROW).sort("updated_at", "customer_id")
 
 
-def mark_sent(store: Store, until: datetime) -> None:
-    """Remember that what changed up to a moment was sent."""
+def told(store: Store) -> pl.Series:
+    """Whom the receiver believes to be contacted."""
+    if not store.columns(TOLD):
+        return pl.Series("customer_id", dtype=pl.String)
+    return store.read(f"SELECT customer_id FROM {TOLD}", {"customer_id": pl.String()})["customer_id"]
+
+
+def mark_sent(store: Store, news: pl.DataFrame) -> None:
+    """Remember that some news were sent, and whom the receiver believes to be contacted since."""
+    before, until = told(store), news["updated_at"].max()
+    others = before.to_frame().join(news, on="customer_id", how="anti")
+    if not store.columns(TOLD):
+        store.execute(f"CREATE TABLE {TOLD} (customer_id {store.types['String']} NOT NULL)")
+    store.execute(f"DELETE FROM {TOLD}")
+    store.insert(TOLD, pl.concat([others, news.filter("deliver").select("customer_id")]).sort("customer_id"))
     if not store.columns(SENT):
         store.execute(f"CREATE TABLE {SENT} (updated_at {store.types['Datetime']} NOT NULL)")
     store.execute(f"DELETE FROM {SENT}")

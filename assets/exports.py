@@ -29,6 +29,7 @@ def export(
     table.write_parquet(drafts[0])
     table.write_csv(drafts[1])
     write_workbook(table, drafts[2], language=language, segments=segments)
-    for draft, file in zip(drafts, files, strict=True):
+    # That of programs last: an erasure that was interrupted finds in it whom to take out of the others.
+    for draft, file in reversed(list(zip(drafts, files, strict=True))):
         draft.replace(file)
     return files

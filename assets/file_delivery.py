@@ -7,11 +7,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.files import File, FileSource, readable
+from assets.files import File, FileSource, readable, remedy
 from assets.network import AwayError
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, due, numbered
-from models.delivery_notes import SKIPPED, drift
+from models.delivery_notes import EMPTY, NUL, PASSED_OVER, SKIPPED, Note, drift, foreign_encodings
 from models.mapping import DeliveryError, canonical
 
 
@@ -44,12 +44,16 @@ def read_files(
         AwayError: If the store does not answer; the files may be good.
         DeliveryError: If files cannot be read and may not be skipped: a sentence for each of them.
     """
-    taken, bad = _newest_lines(manifest), []
+    taken = _newest_lines(manifest)
+    bad: list[str] = []
+    encodings: dict[str, Any] = {}
     for place, file in enumerate(source.files()):
         try:
             before = taken.get(file.digest)
             if _is_due(before, night):
-                yield _read(source, file, definition, night, before, scratch, scratch / f"{place}.parquet")
+                arrival = _read(source, file, definition, night, before, scratch, scratch / f"{place}.parquet")
+                encodings[file.name] = (arrival.line or {}).get("encoding")
+                yield arrival
         except AwayError:
             raise
         except DeliveryError as error:
@@ -58,6 +62,9 @@ def read_files(
                 yield Arrival([(file.name, SKIPPED, str(error))])
     if bad and source.on_bad_file == "stop":
         raise DeliveryError("\n".join(bad))
+    notes = [(name, PASSED_OVER, remedy(name)) for name in source.passed_over()]
+    earlier = manifest["encoding"].drop_nulls()
+    yield Arrival([*notes, *foreign_encodings(encodings, earlier)])
 
 
 def _newest_lines(manifest: pl.DataFrame) -> dict[str, dict[str, Any]]:
@@ -79,14 +86,18 @@ def _read(
     copy: Path,
 ) -> Arrival:
     with readable(file.name):
-        frame = source.read(file, scratch)
-        notes = list(drift(frame.collect_schema().names(), source.columns, file=file.name))
-        read = canonical(frame, source.columns, source.reading, timezone=definition.timezone, file=file.name)
+        contents = source.contents(file, scratch)
+        notes: list[Note] = list(drift(contents.rows.collect_schema().names(), source.columns, file=file.name))
+        if contents.nul_lines:
+            notes.append((file.name, NUL, ", ".join(map(str, contents.nul_lines))))
+        read = canonical(contents.rows, source.columns, source.reading, timezone=definition.timezone, file=file.name)
         # Damage may stand anywhere in a file: what is taken has been read to its end.
         numbered(read, source.identity).sink_parquet(copy, compression="lz4", row_group_size=122_880)
     rows = pl.scan_parquet(copy)
     tonight = due(rows, night=night, after=before["night"] if before else None)
-    later = rows.filter(pl.col("day") > night).select(later=pl.len(), next_day=pl.col("day").min())
+    # Python knows no year beyond 9999; rows of such a day never come.
+    next_day = pl.col("day").min().clip(upper_bound=date.max)
+    later = rows.filter(pl.col("day") > night).select(later=pl.len(), next_day=next_day)
     counts = pl.collect_all([rows.select(rows=pl.len()), tonight.select(due=pl.len()), later])
     line = {
         "night": night,
@@ -95,5 +106,7 @@ def _read(
         "identity": ", ".join(sorted(source.identity)),
         "size": file.size,
     }
-    line |= pl.concat(counts, how="horizontal").row(0, named=True)
+    line |= pl.concat(counts, how="horizontal").row(0, named=True) | {"encoding": contents.encoding}
+    if not line["rows"]:
+        notes.append((file.name, EMPTY, ""))
     return Arrival(notes, line, tonight if line["due"] else None)

@@ -9,7 +9,8 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.erased import erased_of, spared
+from assets.erased import Erasures, spared
+from assets.escaping import as_markdown
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
@@ -17,7 +18,7 @@ from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery
-from models.delivery_notes import ABSENT, ERASED, SKIPPED, UNUSED, DeliveryNote, sentences
+from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
 from models.mapping import DeliveryError
 
 
@@ -91,6 +92,7 @@ def arrivals(
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
     network: dg.ResourceParam[Network],
+    erasures: dg.ResourceParam[Erasures],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -113,8 +115,8 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
-    erased = erased_of(lake)
-    taken = [spared(each, erased) for each in taken]
+    erased, known = erasures.read(), lake.arrived("customer_days", night)
+    taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
@@ -127,11 +129,11 @@ def arrivals(
 
 def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:
     """Say the notes of a night where the run is watched, and keep them with its deliveries."""
-    skipped = sentences(notes, SKIPPED)
-    noted = [sentence for kind in (ABSENT, UNUSED, ERASED) for sentence in sentences(notes, kind)]
-    for sentence in skipped:
+    warned, noted = ([each for kind in kinds for each in sentences(notes, kind)] for kinds in (WARNINGS, REMARKS))
+    for sentence in warned:
         context.log.warning(sentence)
     for sentence in noted:
         context.log.info(sentence)
-    words = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in skipped + noted))
-    context.add_output_metadata({"skipped_files": len(skipped), "notes": words}, output_name="deliveries")
+    words = dg.MetadataValue.md("\n".join(f"- {as_markdown(sentence)}" for sentence in warned + noted))
+    skipped = len(sentences(notes, SKIPPED))
+    context.add_output_metadata({"skipped_files": skipped, "notes": words}, output_name="deliveries")

@@ -5,8 +5,8 @@ from pathlib import Path
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+from assets.addresses import shown
 from assets.lake import Lake
-from assets.postgresql import without_password
 from assets.tracking import Tracking
 
 _APPOINT = "let another one serve: `churn champion` lists them, `churn champion --set VERSION` takes one"
@@ -37,7 +37,7 @@ def refuse_lost_models(tracking: Tracking, lake: Lake, night: date) -> None:
         instead = f"; it has {others}" if others else ""
         raise LostModelError(
             f"{len(pinned):,} nights of the lake were scored by models of {name!r}, and MLflow's store "
-            f"{without_password(tracking.tracking_uri)} has none of that name{instead}. "
+            f"{shown(tracking.tracking_uri)} has none of that name{instead}. "
             "Correct mlflow.tracking_uri or mlflow.model, or restore the store of this lake from its backup."
         )
     appointed = [version for since, version in tracking.appointments().items() if since <= night]

@@ -8,7 +8,7 @@ from typing import Literal
 
 import polars as pl
 
-from assets.postgresql import without_password
+from assets.addresses import redacted
 from models.mapping import ColumnMapping, DeliveryError, resolve
 
 _FILES = ("duckdb", "sqlite")
@@ -72,7 +72,7 @@ def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFram
         raise
     # Every driver has errors of its own, which share no class but this.
     except Exception as error:
-        reason = " ".join(without_password(f"{error}").split())
+        reason = " ".join(redacted(f"{error}", url).split())
         raise DeliveryError(
             f"{name}: the database of {variable} cannot be read ({reason}). Correct the URL in the environment, or "
             "source.table, source.query and source.arrived_column in churn.toml."

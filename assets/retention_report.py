@@ -1,5 +1,6 @@
 """The page and the text that a retention manager reads in the morning."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -29,7 +30,8 @@ ENTERED = ("night", "customer_id", "experiment_id", "arm", "action", "churn_prob
 """What tells who entered an experiment."""
 
 
-class Reports(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Reports:
     """Where the nightly reports are kept.
 
     Attributes:
@@ -62,8 +64,8 @@ class Reports(dg.ConfigurableResource[None]):
 def retention_report(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    reports: Reports,
-    crm: Crm,
+    reports: dg.ResourceParam[Reports],
+    crm: dg.ResourceParam[Crm],
     churn: dg.ResourceParam[ChurnDefinition],
     columns: dg.ResourceParam[ColumnMapping],
     policy: dg.ResourceParam[Policy],

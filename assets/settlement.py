@@ -87,7 +87,7 @@ def settled_nights(lake: Lake, scored: Sequence[date], night: date) -> list[date
 def live_performance(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     evaluation: dg.ResourceParam[EvaluationRecipe],
     experiment: dg.ResourceParam[Experiment],
     churn: dg.ResourceParam[ChurnDefinition],

@@ -2,12 +2,11 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import polars as pl
 
 from assets.experiment_store import ExperimentStore, open_store
@@ -55,20 +54,21 @@ class Version:
         return None if night is None else date.fromisoformat(night)
 
 
-class Tracking(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Tracking:
     """The experiments in MLflow and the succession of models that serve.
 
     Which version serves is kept night by night in the registered model's tags, so that a past night that runs again
     finds the model of its time. The aliases ``champion`` and ``previous`` follow from them.
 
     Attributes:
-        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server.
+        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server; a secret.
         experiment: Name of the experiment.
         artifact_root: Folder or address of the artifacts; a server decides for itself if absent.
         model_name: Name of the registered model.
     """
 
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)
     experiment: str = "churn"
     artifact_root: str | None = None
     model_name: str = "churn"

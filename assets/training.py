@@ -58,7 +58,7 @@ def churn_model(
     context: dg.AssetExecutionContext,
     config: Training,
     lake: dg.ResourceParam[Lake],
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     question: dg.ResourceParam[Question],
     settings_text: dg.ResourceParam[str],
     drift_limits: dg.ResourceParam[DriftLimits],

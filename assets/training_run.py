@@ -52,7 +52,7 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
             with tempfile.TemporaryDirectory() as folder:
                 client.log_artifacts(parent, f"{save_worth(record.worth.model, Path(folder, WORTH))}", WORTH)
         client.log_text(parent, model_card(record), "model_card.md")
-        client.log_text(parent, record.settings, "churn.toml")
+        client.log_text(parent, record.settings, "settings.json")
         for scorer, figures in record.metrics.items():
             role = {CHALLENGER: "challenger", CHAMPION: "champion"}.get(scorer, "baseline")
             with store.run(scorer, tags | {"role": role, "mlflow.parentRunId": parent}) as child:

@@ -1,6 +1,7 @@
 """The gates: tables of a night are judged before anybody learns from them or reads them."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -33,7 +34,8 @@ CHECKS = [*RAW_CHECKS, *FEATURE_CHECKS, *SEGMENT_CHECKS]
 """Every check that a night may fail, and an operator accept."""
 
 
-class DataDocs(dg.ConfigurableResource):  # type: ignore[type-arg]
+@dataclass(frozen=True)
+class DataDocs:
     """Where the pages of judged nights are kept.
 
     Attributes:
@@ -115,7 +117,7 @@ def _specs(asset: str, checks: Iterable[str]) -> list[dg.AssetCheckSpec]:
 def check_raw_transactions(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
-    docs: DataDocs,
+    docs: dg.ResourceParam[DataDocs],
     rules: dg.ResourceParam[ValidationRules],
     columns: dg.ResourceParam[ColumnMapping],
     engine: dg.ResourceParam[Engine],
@@ -137,7 +139,7 @@ def check_raw_transactions(
 def check_customer_features(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
-    docs: DataDocs,
+    docs: dg.ResourceParam[DataDocs],
     churn: dg.ResourceParam[ChurnDefinition],
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop features that cannot be those of the active customers."""
@@ -155,7 +157,7 @@ def check_customer_features(
 
 @dg.multi_asset_check(specs=_specs("at_risk_segments", SEGMENT_CHECKS))
 def check_at_risk_segments(
-    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], docs: DataDocs
+    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], docs: dg.ResourceParam[DataDocs]
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop a table that a CRM should not read."""
     table, night = "at_risk_segments", as_night(context.partition_key)

@@ -20,7 +20,8 @@ LEAST_IDENTITY = ("customer_id", "timestamp")
 class Delivery(dy.Schema):
     """What one file brought in one night; together the manifest of what was ingested.
 
-    ``later`` counts the rows that are still to come, and ``next_day`` is the first of their event days.
+    ``later`` counts the rows that are still to come, and ``next_day`` is the first of their event days. ``encoding`` is
+    that of a text that has more than ASCII.
     """
 
     night = dy.Date(primary_key=True)
@@ -32,6 +33,7 @@ class Delivery(dy.Schema):
     due = dy.Int64(nullable=False)
     later = dy.Int64(nullable=False)
     next_day = dy.Date(nullable=True)
+    encoding = dy.String(nullable=True)
     arrived_from = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
     arrived_until = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
 

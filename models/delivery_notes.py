@@ -1,18 +1,38 @@
 """What is worth saying about a delivery that did not stop the night."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 
 import dataframely as dy
 import polars as pl
 
+from models.headers import tell_names
 from models.mapping import ColumnMapping, resolve
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
 """The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
 rows of customers who were erased."""
 
+PASSED_OVER, EMPTY, ENCODING, NUL = "passed_over", "no_rows", "encoding_differs", "nul_characters"
+"""The file is there and nothing tells that it is a table; it is a header alone; it is written in another encoding than
+most files; it held NUL characters."""
+
+CHANGED, SHARED = "orders_changed", "lines_shared"
+"""Orders of earlier nights came again with other lines; lines count once because another file of the night, which has
+little else in common, holds them too."""
+
+WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL)
+REMARKS = (EMPTY, ABSENT, UNUSED, ERASED)
+"""Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
+
 _SENTENCES = {
+    PASSED_OVER: "{file}: passed over: {detail}",
+    EMPTY: "{file}: a header and no rows.",
+    ENCODING: "{file}: {detail}",
+    NUL: "{file}: NUL characters were taken out, first in line {detail}.",
+    CHANGED: "{file}: {detail}",
+    SHARED: "{file}: {detail}",
     SKIPPED: "{detail} It was skipped and will be tried again the next night.",
     UNUSED: "{file}: columns that no setting names are left out: {detail}.",
     ERASED: "{file}: rows of customers who were erased are left out: {detail}.",
@@ -40,11 +60,32 @@ def drift(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> Iterat
         DeliveryError: If the file lacks the customer or the timestamp.
     """
     found = resolve(header, mapping, file=file)
-    if unused := [repr(name) for name in header if name not in found.values()]:
-        yield file, UNUSED, ", ".join(unused)
+    if unused := [name for name in header if name not in found.values()]:
+        yield file, UNUSED, tell_names(unused)
     mapped = [field.name for field in fields(mapping) if getattr(mapping, field.name)]
     if absent := [name for name in mapped if name not in found]:
         yield file, ABSENT, ", ".join(absent)
+
+
+def foreign_encodings(encodings: Mapping[str, str | None], earlier: Iterable[str]) -> Iterator[Note]:
+    """The files that are written in another encoding than most files of this and earlier nights.
+
+    Args:
+        encodings: Of tonight's files; None where there is none to tell.
+        earlier: Of the files of earlier nights.
+    """
+    counts = Counter(each for each in (*earlier, *encodings.values()) if each is not None)
+    if len(counts) < 2:
+        return
+    usual = max(counts, key=lambda encoding: (counts[encoding], encoding == "utf-8"))
+    for file, encoding in encodings.items():
+        if encoding not in {None, usual}:
+            yield (
+                file,
+                ENCODING,
+                f"read as {encoding}, most files as {usual}. Look at its names: if letters are wrong, deliver it as "
+                "UTF-8.",
+            )
 
 
 def sentences(notes: pl.DataFrame, kind: str) -> list[str]:

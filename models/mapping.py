@@ -1,5 +1,6 @@
 """Your columns, read as ours: names, types, numbers and moments of a delivery."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from models.headers import can_be_told, looks_like_data, tell_header
 from models.moments import how_written, read_moments
 
 Names = tuple[str, ...]
@@ -94,29 +96,53 @@ class Reading:
 def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict[str, str]:
     """Find each mapped column in a file's header, ignoring case and surrounding blanks.
 
+    Of columns that differ in these alone, the one that is spelled as in the mapping is meant.
+
     Returns:
         canonical name -> the file's own name, for the columns that the file has.
 
     Raises:
-        DeliveryError: If the file lacks the customer or the timestamp; the sentence names the nearest header.
+        DeliveryError: If the file lacks the customer or the timestamp, or several columns answer to a name; the
+            sentence names the nearest header.
     """
     known = {name.strip().lower(): name for name in header}
     found = {
-        field.name: known[alias.strip().lower()]
+        field.name: _own_name(header, alias, role=field.name, file=file)
         for field in fields(mapping)
         for alias in reversed(getattr(mapping, field.name))
-        if alias.strip().lower() in known
+        if alias.strip().lower() in known or f"{alias.strip().lower()} (1)" in known
     }
     for required in ("customer_id", "timestamp"):
         if required not in found:
             wanted = " or ".join(map(repr, getattr(mapping, required)))
-            near = get_close_matches(wanted.lower(), known, n=1, cutoff=0.4)
+            names = [] if looks_like_data(header) else list(filter(can_be_told, known))
+            near = get_close_matches(wanted.lower(), names, n=1, cutoff=0.4)
             hint = f"; did you mean {known[near[0]]!r}?" if near else "."
             raise DeliveryError(
-                f"{file}: no column {wanted} for {required}{hint} The file has: {', '.join(map(repr, header))}. "
+                f"{file}: no column {wanted} for {required}{hint} {tell_header(header)} "
                 f"Set source.columns.{required} in churn.toml."
             )
     return found
+
+
+def _own_name(header: Sequence[str], alias: str, *, role: str, file: str) -> str:
+    if alias in header:
+        return alias
+    folded = alias.strip().lower()
+    alike = [name for name in header if name.strip().lower() == folded]
+    if len(alike) == 1:
+        return alike[0]
+    where = f"Write in source.columns.{role} of churn.toml which of them is meant, spelled as here."
+    if alike:
+        raise DeliveryError(
+            f"{file}: {' and '.join(map(repr, alike))} are {len(alike)} columns that differ in capitals or blanks "
+            f"alone. {where}"
+        )
+    several = [name for name in header if re.fullmatch(rf"{re.escape(folded)} \(\d+\)", name.strip().lower())]
+    raise DeliveryError(
+        f"{file}: {len(several)} columns are called {alias!r} and differ in their values. They are read as "
+        f"{', '.join(map(repr, several))}, counted from the left. {where}"
+    )
 
 
 def decimal_mark(sample: pl.Series) -> str:

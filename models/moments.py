@@ -66,9 +66,10 @@ def how_written(sample: pl.Series) -> str | None:
         return pattern
     numbers = sample.to_frame().select(_as_number(pl.first(), sample.dtype)).to_series()
     if (written := _number_format(numbers)) is None:
+        digits = len(f"{numbers.drop_nulls()[0]:.0f}") if numbers.count() else 0
         raise ValueError(
-            f"column {sample.name!r} holds numbers such as {sample.drop_nulls()[0]}, which are neither days such as "
-            "20260331 nor time since 1970"
+            f"column {sample.name!r} holds numbers of {digits} digits, which are neither days such as 20260331 nor "
+            "time since 1970"
         )
     return written
 

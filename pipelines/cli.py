@@ -1,6 +1,7 @@
 """The `churn` command: what a person types; Dagster does the work and keeps the record."""
 
 import os
+import re
 import sys
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -241,12 +242,17 @@ def explain(
 
 @app.command()
 def erase(
-    customer: Annotated[str, typer.Option(help="Id of the customer, as in the source.")], config: Config = None
+    customer: Annotated[
+        str, typer.Option(help="Id of the customer, as in the source; - reads it from the standard input.")
+    ],
+    config: Config = None,
 ) -> None:
     """Take a customer out of lake, CRM tables, exports and reports, and count again what is left."""
     from pipelines.erasure import erase as erase_customer
 
-    raise typer.Exit(erase_customer(customer, prepare(config)))
+    # An id on the command line stands in the list of processes and in the history of the shell.
+    typed = sys.stdin.read() if customer == "-" else customer
+    raise typer.Exit(erase_customer(typed, prepare(config), datetime.now(UTC)))
 
 
 @app.command()
@@ -254,12 +260,16 @@ def publish(
     night: Annotated[str, typer.Option(help="A night in the history of the CRM, YYYY-MM-DD.")], config: Config = None
 ) -> None:
     """Let the CRM read a delivered night again, for example the one before a bad one."""
+    from functools import partial
+
+    from assets.retention import permitted_today
     from pipelines.definitions import resources
 
     settings = prepare(config)
     parts = resources(settings)
+    permitted = partial(permitted_today, lake=parts["lake"], rule=settings.consent.rule)
     try:
-        done = parts["crm"].point_to(parse_night(night, settings), run_id="churn publish")
+        done = parts["crm"].point_to(parse_night(night, settings), "churn publish", permitted)
         CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
         if sent := parts["push"].send(parts["crm"], parts["network"]):
             CONSOLE.print(f"{sent:,} rows were sent to the receiver.")
@@ -339,12 +349,22 @@ def show_schema() -> None:
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of Dagster; MLflow and Data Docs take the next two.")] = 3000,
+    only: Annotated[str | None, typer.Option(help="One alone, as a service: web, mlflow, pages, daemon.")] = None,
+    behind: Annotated[
+        str | None,
+        typer.Option(help="With --only: origin of a proxy before it, https://churn.example.com."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Open Dagster, MLflow and Data Docs on loopback, until Ctrl-C."""
-    from pipelines.servers import serve
+    from pipelines.servers import SERVERS, serve, serve_one
 
-    raise typer.Exit(serve(prepare(config), port))
+    if only is not None and only not in SERVERS:
+        raise SettingsError(f"--only {only} names no server; they are {', '.join(SERVERS)}")
+    if behind is not None and (only is None or not re.fullmatch(r"https?://[\w.:\[\]-]+", behind)):
+        raise SettingsError("--behind is an origin such as https://churn.example.com, of one server: name it by --only")
+    settings = prepare(config)
+    raise typer.Exit(serve(settings, port) if only is None else serve_one(only, settings, port, behind))
 
 
 if __name__ == "__main__":

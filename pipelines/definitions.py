@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -20,6 +19,7 @@ from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
 from assets.scoring import churn_scores
+from assets.scratch import scratch_folder
 from assets.settlement import enrolments, live_performance, retention_uplift, settled_outcomes
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
@@ -30,6 +30,8 @@ from assets.validation import (
     check_raw_transactions,
 )
 from models.challenge import Question
+from pipelines.console import CONSOLE
+from pipelines.erasure import erase_again
 from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
@@ -54,6 +56,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "consent_rule": settings.consent.rule,
         "contacts": tuple(each.name for each in settings.inputs if each.role == "contacts"),
         "scratch": scratch_in(settings.beside(settings.lake.path)),
+        "erasures": settings.erasures(),
         "columns": settings.source.columns,
         "churn": settings.churn,
         "settings_text": settings.text(),
@@ -88,7 +91,9 @@ def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
             if (key := context.run.tags.get(NIGHT_TAG)) is not None:
                 refuse_lost_models(tracking_of(settings), lake, as_night(key))
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
-        with settings.turn().taken(f"the run{night}", context.log.info if context.log else print):
+        say = context.log.info if context.log else CONSOLE.print
+        with settings.turn().taken(f"the run{night}", say):
+            erase_again(settings, say)
             yield lake
 
     return io_manager
@@ -100,8 +105,8 @@ def scratch_in(folder: Path) -> dg.ResourceDefinition:
     @dg.resource
     def scratch() -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".") as place:
-            yield Path(place)
+        with scratch_folder(folder) as place:
+            yield place
 
     return scratch
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
+from models.consent import tell_unknown, unknown
 from models.definition import ChurnDefinition
 from models.diagnosis import Diagnosis, diagnose
 from models.doubts import doubts
@@ -75,7 +76,10 @@ def _lines(lake: Lake, settings: Settings) -> list[Judgement]:
 
 
 def _sentences(lake: Lake) -> list[str]:
-    return doubts(lake.scan("transactions", lake.nights("transactions")).head(_SAMPLE_ROWS).collect())
+    transactions = lake.scan("transactions", lake.nights("transactions"))
+    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
+    strange = tell_unknown(*unknown(consents, transactions))
+    return doubts(transactions.head(_SAMPLE_ROWS).collect()) + ([strange.removesuffix(".")] if strange else [])
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:
@@ -91,7 +95,8 @@ def _print_places(found: Iterable[Place]) -> None:
     for header in ("place", "verdict", "where"):
         table.add_column(header, overflow="fold")
     for place in found:
-        verdict = Text("reachable", style="green") if place.problem is None else Text("unreachable", style="red")
+        good, bad = ("found", "not found") if place.name == "columns" else ("reachable", "unreachable")
+        verdict = Text(good, style="green") if place.problem is None else Text(bad, style="red")
         table.add_row(place.name, verdict, Text(place.address + (f": {place.problem}" if place.problem else "")))
     CONSOLE.print(table)
 

@@ -4,6 +4,7 @@ import logging
 import time
 
 import dagster as dg
+from rich.text import Text
 
 from pipelines.console import CONSOLE
 
@@ -40,7 +41,7 @@ class _Lines(logging.Handler):
                 CONSOLE.print(f"{table}: {f'{rows.value:,} rows, ' if rows is not None else ''}{seconds:.1f} s")
             else:
                 count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
-                CONSOLE.print(f"  [green]✓[/] {table:<22}{count}{seconds:>8.1f} s")
+                CONSOLE.print(Text.assemble("  ", ("✓", "green"), f" {table:<22}{count}{seconds:>8.1f} s"))
 
 
 def _progress(_: dg.InitLoggerContext) -> logging.Logger:

@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from assets.postgresql import without_password
+from assets.addresses import shown
 from pipelines.settings import Settings
 from pipelines.settings_errors import innermost
 
@@ -57,7 +57,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
     # A text of JSON is one of TOML; so are numbers and truth values.
-    return json.dumps(without_password(value) if isinstance(value, str) else value, ensure_ascii=False)
+    return json.dumps(shown(value) if isinstance(value, str) else value, ensure_ascii=False)
 
 
 def _bare(name: str) -> str:

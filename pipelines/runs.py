@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+from rich.text import Text
 
 from assets.turn import LakeBusyError
 from assets.validation import ACCEPT_TAG
@@ -131,7 +132,8 @@ def run_nights(
                 return _refused(left[0], error, settings)
         for place, night in enumerate(left):
             start = time.monotonic()
-            CONSOLE.rule(f"[bold]night {night}[/]{_progress(place, len(left), seconds)}", align="left")
+            title = Text.assemble((f"night {night}", "bold"), _progress(place, len(left), seconds))
+            CONSOLE.rule(title, align="left")
             if _run(job, night, settings, instance, accepted) != DONE:
                 if night != wanted[-1]:
                     complain(f"once it is mended: `churn nights {wanted[0]}..{wanted[-1]} --resume` goes on from here")

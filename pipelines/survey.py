@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
 
 from assets.files import FileSource
+from assets.scratch import scratch_folder
 from models.doubts import doubts, events, return_pattern
 from models.guessing import Guesses, guess
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
@@ -68,8 +68,8 @@ def survey(source: str, *, today: date) -> Survey:
     Raises:
         DeliveryError: If there is nothing to read, or a file cannot be read.
     """
-    with TemporaryDirectory() as scratch:
-        return _surveyed(FileSource(source, ColumnMapping(customer_id=(), timestamp=())), Path(scratch), today)
+    with scratch_folder() as scratch:
+        return _surveyed(FileSource(source, ColumnMapping(customer_id=(), timestamp=())), scratch, today)
 
 
 def _surveyed(source: FileSource, scratch: Path, today: date) -> Survey:
