@@ -211,6 +211,12 @@ class Tracking:
         """What the registry knows of a version."""
         return _described(self.store.client.get_model_version(self.model_name, version))
 
+    def places(self, version: str) -> list[str]:
+        """The addresses of the files of a version: what serves, and the run that trained it."""
+        client = self.store.client
+        run = client.get_run(self.version(version).run_id)
+        return [client.get_model_version_download_uri(self.model_name, version), run.info.artifact_uri]
+
     def load(self, version: str) -> Scorer:
         """The scorer of a version as it serves."""
         place = self.store.client.get_model_version_download_uri(self.model_name, version)

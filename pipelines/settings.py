@@ -64,10 +64,10 @@ class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
-        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the file
-            if it is not called ``churn.toml``.
-        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal, and
-            otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
+        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the
+            file if it is not called ``churn.toml``.
+        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal,
+            and otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 

@@ -118,7 +118,7 @@ def test_publishing_a_night_again_changes_nothing(either):
 def test_nothing_counts_as_changed_that_is_no_news(either):
     publish(either, 0, {"a": {"status": "entered"}, "b": {}})
     before = stamps(either)
-    other_day = {"reason_1": "35 days since the last order; usually every 12", "expected_next_purchase": day(2)}
+    other_day = {"reason_1": "35 days since the last order; usually every 12 days", "expected_next_purchase": day(2)}
     done = publish(either, 1, {"a": other_day | {"model_version": "8", "policy_version": "q"}, "b": other_day})
     assert (done.outcome, done.changed) == ("current", 0)
     assert stamps(either) == before
@@ -355,7 +355,7 @@ READERS = {
 def test_whoever_reads_by_watermark_loses_nothing_in_pages_or_at_once(either, reader):
     many = {f"c{number:03}": {"value": float(number)} for number in range(170)}
     fewer = {who: {**row, "value": row["value"] + 1} for who, row in many.items() if who < "c120"}
-    others = {f"n{number:03}": {} for number in range(60)}
+    others: dict[str, dict[str, object]] = {f"n{number:03}": {} for number in range(60)}
     assert either.read().is_empty()
     with ExitStack() as stack:
         client = Watermark(either.database, stack, **reader)
