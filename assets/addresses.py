@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 _ADDRESS = re.compile(
     r"""
-    (?P<scheme>[a-z][\w+.-]*)://
+    (?P<scheme>(?:k8s://)?[a-z][\w+.-]*)://
     (?:(?P<user>[^/?#]*)@)?                            # up to the last @ before the path: a host has none
     (?P<host>(?:\[[\w:.%]*\]|[\w.%~-]*)(?::\d{1,5})?(?:,[\w.:\[\]-]+)*)
     (?P<path>/[^?#;@]*)?

@@ -44,9 +44,11 @@ def prepare(config: Path | None) -> "Settings":
     Raises:
         SettingsError: If the settings cannot be used.
     """
-    from pipelines.settings import CONFIG_VARIABLE, load_settings
+    from pipelines.settings import CONFIG_VARIABLE, UMASK, load_settings
 
     settings = load_settings(config)
+    # What is written holds customers: for this user and group, and nobody else on the machine.
+    os.umask(UMASK)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
     os.environ.setdefault("DAGSTER_HOME", str(ROOT))
     # dagster.yaml keeps its history in a folder relative to where Dagster starts.

@@ -1,5 +1,6 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -35,7 +36,7 @@ from pipelines.jobs import JOBS
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import UMASK, Settings, load_settings
 from pipelines.stores import crm_of, lake_of, tracking_of
 
 
@@ -145,4 +146,6 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
 
 
+# Dagster's own processes read this module and nothing of the command line.
+os.umask(UMASK)
 defs = definitions(load_settings())
