@@ -42,7 +42,7 @@ ADDRESSES = {
 
 
 @pytest.fixture
-def shop(tmp_path, monkeypatch) -> Path:
+def shop(tmp_path, monkeypatch):
     (tmp_path / "landing").mkdir()
     rows = "who,when\nC1,2025-01-02\nC2,2025-01-09\nC1,2025-01-29\n"
     (tmp_path / "landing" / "orders.csv").write_text(rows, encoding="utf-8")

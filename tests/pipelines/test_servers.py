@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from datetime import date
 from http.client import HTTPConnection
@@ -16,6 +16,7 @@ import polars as pl
 import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from assets.verdict import validate
 from models.expectations import row_count
@@ -51,7 +52,7 @@ LINK = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> Path:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     (folder / "churn.toml").write_text(SETTINGS, encoding="utf-8")
     (folder / "home").mkdir()
@@ -66,7 +67,7 @@ def shop(tmp_path_factory) -> Path:
     return folder
 
 
-def started(shop: Path, name: str, first: int, port: int) -> Iterator[int]:
+def started(shop: Path, name: str, first: int, port: int) -> Generator[int]:
     """One server, once it listens; what it says stands beside its settings."""
     command = ["ui", "--only", name, "--port", f"{first}", "--config", f"{shop / 'churn.toml'}"]
     environment = os.environ | {"DAGSTER_HOME": f"{shop / 'home'}"}
@@ -146,11 +147,11 @@ def test_no_get_and_no_form_asks_graphql_anything(web):
 
 
 def test_subscriptions_work_for_its_own_pages(web):
-    address = f"ws://127.0.0.1:{web}/graphql"
-    with connect(address, origin=f"http://127.0.0.1:{web}", subprotocols=["graphql-ws"]) as talk:  # type: ignore[list-item,arg-type]
+    address, own = f"ws://127.0.0.1:{web}/graphql", Origin(f"http://127.0.0.1:{web}")
+    with connect(address, origin=own, subprotocols=[Subprotocol("graphql-ws")]) as talk:
         talk.send(json.dumps({"type": "connection_init", "payload": {}}))
         assert json.loads(talk.recv(30)) == {"type": "connection_ack"}
-    with pytest.raises(InvalidStatus, match="403"), connect(address, origin="http://evil.example"):  # type: ignore[arg-type]
+    with pytest.raises(InvalidStatus, match="403"), connect(address, origin=Origin("http://evil.example")):
         pass
 
 
