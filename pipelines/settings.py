@@ -43,12 +43,14 @@ from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
 from pipelines.settings_errors import SettingsError, sentence
 
+UMASK = 0o027
+"""Files that a run writes are read by its user and group alone."""
 SECRETS = (
-    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri")),
+    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri"), ("engine", "master")),
     *(("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token")),
 )
 """Settings that may hold a password or a token."""
-_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"))
+_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"), ("engine", "master"))
 """Those that may stand in the file as long as they hold neither user nor query."""
 
 
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
 
     def text(self) -> str:
         """The settings as JSON, those of the environment and defaults among them, without what may hold a secret."""
-        hidden: dict[str, Any] = {"engine": {"options", "master"}}
+        hidden: dict[str, Any] = {"engine": {"options"}}
         for section, key in SECRETS:
             hidden.setdefault(section, set()).add(key)
         return json.dumps(self.model_dump(mode="json", exclude=hidden), indent=2, ensure_ascii=False)
