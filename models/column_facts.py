@@ -89,7 +89,8 @@ def keys(frame: pl.DataFrame) -> dict[str, str]:
         if dtype.is_nested() or dtype in (pl.Boolean, pl.Binary, pl.Null):
             continue
         key = "".join(parts(name))
-        found[name if not key or key in found else key] = name
+        # Two headers of one file are two columns, though only their capitals may tell them apart.
+        found[key if key and key not in found else f"{name}\0"] = name
     return found
 
 

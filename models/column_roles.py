@@ -1,5 +1,6 @@
 """How each canonical column is usually called, and what its values have to look like."""
 
+import re
 from dataclasses import dataclass
 
 from models.column_facts import Facts
@@ -8,6 +9,9 @@ from models.header_words import UNKNOWN, meanings
 LEAST_SCORE = 40
 _PER_TIER, _PER_KNOWN_WORD, _PER_UNKNOWN_WORD = 10, 15, 5
 _TRADE = frozenset({"order", "invoice", "transaction", "purchase", "payment"})
+_PERCENT = re.compile(
+    r"%|\b(percent|percentage|pct|prozent|rate|taux|pourcentage|porcentaje|percentuale|procent)\b", re.I
+)
 _LABEL = frozenset({"id", "name", "description", "unit"})
 _PERSON = frozenset({"customer", "account", "supplier", "email"})
 
@@ -32,14 +36,14 @@ class Role:
         """How well a header names it: 100 at best, 0 where it does not."""
         words = meanings(header)
         said = frozenset(words) - {UNKNOWN}
-        if "other" in said or said & self.never:
+        if "other" in said or said & self.never or (self.kind == "number" and _PERCENT.search(header)):
             return 0
-        for place, tier in enumerate(self.tiers):
-            wanted = frozenset(tier.split())
-            if wanted <= said:
-                lost = _PER_TIER * place + _PER_KNOWN_WORD * len(said - wanted - self.beside)
-                return max(0, 100 - lost - _PER_UNKNOWN_WORD * words.count(UNKNOWN))
-        return 0
+        lost = [
+            _PER_TIER * place + _PER_KNOWN_WORD * len(said - wanted - self.beside)
+            for place, wanted in enumerate(frozenset(tier.split()) for tier in self.tiers)
+            if wanted <= said
+        ]
+        return max(0, 100 - min(lost) - _PER_UNKNOWN_WORD * words.count(UNKNOWN)) if lost else 0
 
     def fits(self, column: Facts) -> bool:
         """Whether the values can be meant."""
@@ -64,10 +68,10 @@ ROLES = {
         "id",
     ),
     "timestamp": Role(
-        ("purchase date", "order date", "invoice date", "transaction date", "date", "payment date", "created date"),
+        ("purchase date", "order date", "invoice date", "transaction date", "date", "created", "payment date"),
         "moment",
-        beside=_TRADE,
-        never=frozenset({"end", "contract"}),
+        beside=_TRADE - {"payment"} | {"date"},
+        never=frozenset({"end", "contract", "account", "customer", "product"}),
     ),
     "transaction_id": Role(
         ("order id", "invoice id", "transaction id", "order", "invoice", "transaction", "purchase id"),
@@ -78,13 +82,16 @@ ROLES = {
     "discount": Role(("discount",), "number", beside=frozenset({"amount"}) | _TRADE),
     "quantity": Role(("quantity", "unit"), "number", beside=_TRADE | {"product"}, never=frozenset({"price", "amount"})),
     "unit_price": Role(
-        ("unit price", "unit amount", "product price", "price"), "number", beside=_TRADE, never=frozenset({"id"})
+        ("unit price", "unit amount", "product price", "price", "product cost"),
+        "number",
+        beside=_TRADE,
+        never=frozenset({"id", "date", "discount"}),
     ),
     "amount": Role(
-        ("amount", "purchase"),
+        ("amount", "purchase", "gross"),
         "number",
         beside=_TRADE | {"price", "product", "currency"},
-        never=frozenset({"unit", "id", "quantity"}),
+        never=frozenset({"unit", "id", "quantity", "discount", "date"}),
     ),
     "product": Role(
         ("product id", "product", "description"), "id", beside=_LABEL, never=_PERSON | {"category", "channel", "price"}

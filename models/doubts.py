@@ -1,6 +1,6 @@
 """What looks wrong once your columns are read: keys that name single orders, placeholders, totals counted twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -12,8 +12,8 @@ _PLACEHOLDER = (
 )
 _PLACEHOLDER_NUMBER = r"^(0+|-1|9{5,})$"
 _OUTSIZED = 5
-_NO_PURCHASE = r"(?i)^(page_?|product_?)?(view|click|add_?to_?cart|remove_?from_?cart|cart|impression)(ed|s)?$"
 _LEAST_LINES = 10
+_ONE_DAY = 0.3
 
 
 def doubts(rows: pl.DataFrame) -> list[str]:
@@ -26,20 +26,6 @@ def doubts(rows: pl.DataFrame) -> list[str]:
         Sentences: what was seen, why it harms, what to do.
     """
     return [*_single_orders(rows), *_placeholders(rows), *_order_totals(rows), *_pieces(rows), *_currencies(rows)]
-
-
-def events(samples: Mapping[str, pl.DataFrame]) -> list[str]:
-    """Whether the source mixes purchases with views and carts, in a sentence for each column that says so."""
-    found: dict[str, list[str]] = {}
-    for frame in samples.values():
-        for column in frame.select(pl.selectors.string()).iter_columns():
-            values = column.unique().drop_nulls().sort()
-            if len(values) <= 50 and values.str.contains(_NO_PURCHASE).any():
-                found[column.name] = values.head(5).to_list()
-    return [
-        f"{name} tells events apart ({', '.join(values)}): all would count as purchases, so deliver the purchases alone"
-        for name, values in found.items()
-    ]
 
 
 def return_pattern(rows: pl.DataFrame) -> str | None:
@@ -60,6 +46,38 @@ def return_pattern(rows: pl.DataFrame) -> str | None:
         pl.col("negative") >= _ALMOST_ALL,
     ).sort("lines", "letters")
     return f"^{cancelling['letters'][-1]}" if cancelling.height else None
+
+
+def idle_pattern(rows: pl.DataFrame, pattern: str) -> str | None:
+    """A return pattern that cannot do anything on these lines, in a sentence.
+
+    Args:
+        rows: Lines with transaction_id.
+        pattern: `validation.return_pattern`.
+    """
+    orders = rows["transaction_id"].drop_nulls().unique()
+    matching = int(orders.str.contains(pattern).sum())
+    if not len(orders):
+        what = "but no line has an order id that it could match: name the column in source.columns.transaction_id"
+    elif not matching:
+        what = f"which matches none of {len(orders):,} order ids: no line is a cancellation by it"
+    elif matching == len(orders) and len(orders) >= _LEAST_LINES:
+        what = f"which matches all of {len(orders):,} order ids: every purchase would count as a return"
+    else:
+        return None
+    return f"validation.return_pattern is {pattern!r}, {what}. Correct it, or take it out"
+
+
+def busiest_day(rows: pl.DataFrame) -> str | None:
+    """A day that holds most of all lines, in a sentence: the day of an import, and not of purchases."""
+    days = rows["day"].drop_nulls().value_counts(sort=True)
+    share = days.select((pl.first("count") / pl.col("count").sum())).item() if days.height >= _LEAST_LINES else 0.0
+    if share < _ONE_DAY:
+        return None
+    return (
+        f"{share:.0%} of the rows fall on {days['day'][0]}: it seems to be the day of an import. "
+        "Name the column with the day of the purchase as timestamp"
+    )
 
 
 def _single_orders(rows: pl.DataFrame) -> Iterator[str]:
