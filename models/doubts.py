@@ -71,7 +71,7 @@ def idle_pattern(rows: pl.DataFrame, pattern: str) -> str | None:
 def busiest_day(rows: pl.DataFrame) -> str | None:
     """A day that holds most of all lines, in a sentence: the day of an import, and not of purchases."""
     days = rows["day"].drop_nulls().value_counts(sort=True)
-    share = days.select((pl.first("count") / pl.col("count").sum())).item() if days.height >= _LEAST_LINES else 0.0
+    share = days.select(pl.first("count") / pl.col("count").sum()).item() if days.height >= _LEAST_LINES else 0.0
     if share < _ONE_DAY:
         return None
     return (
@@ -107,14 +107,20 @@ def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
         )
 
 
-def _order_totals(rows: pl.DataFrame) -> Iterator[str]:
+def repeats_totals(rows: pl.DataFrame) -> bool:
+    """Whether the amount of a line is the total of its order, so that every line would count it again."""
     lines = rows.drop_nulls(["transaction_id", "amount"]).group_by("transaction_id")
     orders = lines.agg(
         pl.len().alias("lines"),
         pl.col("amount").n_unique().alias("amounts"),
         pl.struct("product", "quantity", "unit_price").n_unique().alias("items"),
     ).filter(pl.col("lines") > 1, pl.col("items") > 1)
-    if orders.height >= _LEAST_LINES and orders.select((pl.col("amounts") == 1).mean()).item() > _ALMOST_ALL:
+    repeated = orders.select((pl.col("amounts") == 1).mean()).item()
+    return orders.height >= _LEAST_LINES and repeated > _ALMOST_ALL
+
+
+def _order_totals(rows: pl.DataFrame) -> Iterator[str]:
+    if repeats_totals(rows):
         yield (
             "amount is the same on all lines of an order: it seems to be the order's total, and every line would count "
             "it again. Leave amount out where quantity and unit_price are known, or deliver one line per order"

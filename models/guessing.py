@@ -1,7 +1,7 @@
 """Which of your columns is the customer, which the date, which the money: guessed, with reasons."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 
@@ -51,14 +51,15 @@ class Guesses:
 
     Attributes:
         found: The canonical columns that were found.
-        candidates: For each required column that was not found, the columns that it might be, with what they hold.
+        candidates: For each required column that was not found, the columns that it might be -> what they hold, most
+            likely first.
         unused: Your columns that mean nothing here.
         moments: How the timestamp reads.
         unread: For each number that was not found, the columns that are named for it and do not read as numbers.
     """
 
     found: tuple[Guess, ...]
-    candidates: Mapping[str, tuple[str, ...]]
+    candidates: Mapping[str, Mapping[str, str]]
     unused: Names
     moments: Moments
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -66,6 +67,12 @@ class Guesses:
     def mapping(self) -> ColumnMapping:
         """The guesses as settings; only where nothing required is missing."""
         return ColumnMapping(**{guess.column: guess.names for guess in self.found})
+
+    def without(self, column: str) -> tuple["Guesses", str]:
+        """The same with one column not found, and what that was called."""
+        (lost,) = (guess for guess in self.found if guess.column == column)
+        kept = tuple(guess for guess in self.found if guess is not lost)
+        return replace(self, found=kept, unused=(*self.unused, *lost.names)), ", ".join(map(repr, lost.names))
 
 
 def guess(samples: Mapping[str, pl.DataFrame], answers: Mapping[str, Names] = _NOTHING_SAID) -> Guesses:
@@ -104,7 +111,7 @@ def guess(samples: Mapping[str, pl.DataFrame], answers: Mapping[str, Names] = _N
             for column in fields(ColumnMapping)
             if names.get(column.name)
         ),
-        candidates={role: tuple(_candidates(role, columns, together)) for role in lacking},
+        candidates={role: dict(_candidates(role, columns, together)) for role in lacking},
         unused=tuple(headers[name] for name in headers if name not in used),
         moments=columns[moment].moments if moment in columns else Moments(),
         unread=_unread(columns, names, answers),
@@ -172,9 +179,9 @@ def _assign(
     taken: dict[str, str] = {
         role: own for role, own in layout.items() if own is not None and role not in said and own not in named
     }
-    for role, key in sorted(scores, key=lambda pair: scores[pair], reverse=True):
-        if role not in taken and key not in taken.values():
-            taken[role] = key
+    for named_role, named_key in sorted(scores, key=lambda pair: scores[pair], reverse=True):
+        if named_role not in taken and named_key not in taken.values():
+            taken[named_role] = named_key
     if "timestamp" not in {*taken, *said}:
         plain = [key for key, column in columns.items() if _is_only_a_moment(column) and key not in taken.values()]
         if len(plain) == 1:
@@ -195,8 +202,8 @@ def _assign(
             kept["unit_price"] = (
                 f"; times quantity it gives {derived:.0%} of the rows their money, {name!r} {money:.0%}"
             )
-    if "transaction_id" not in {*taken, *said} and (key := _plain_id(everything, columns, together)):
-        taken["transaction_id"] = key
+    if "transaction_id" not in {*taken, *said} and (plain_id := _plain_id(everything, columns, together)):
+        taken["transaction_id"] = plain_id
     return taken, kept
 
 
@@ -338,20 +345,24 @@ def _holds(keys: list[str], columns: Mapping[str, Facts], together: pl.DataFrame
     return f"you named it, {f'reads as {pattern}' if pattern else _values(keys, together)}"
 
 
-def _candidates(role: str, columns: Mapping[str, Facts], together: pl.DataFrame) -> Iterator[str]:
+def _candidates(role: str, columns: Mapping[str, Facts], together: pl.DataFrame) -> Iterator[tuple[str, str]]:
     if role == "timestamp":
         for column in columns.values():
             shown = ", ".join(column.examples)
             if column.is_moment and not (column.is_number and column.distinct < 10):
-                yield f"{column.names[0]!r} reads as moments ({shown})"
+                yield column.names[0], f"reads as moments ({shown})"
             elif "date" in meanings(column.names[0]):
-                yield f"{column.names[0]!r} is named so, but its values are no moments that can be read ({shown})"
+                yield column.names[0], f"is named so, but its values are no moments that can be read ({shown})"
         return
     likely = {
         key: together[key].drop_nulls().len() / column.distinct
         for key, column in columns.items()
         if column.is_id and 10 <= column.distinct < column.filled and not column.currencies
     }
-    for key in sorted(likely, key=lambda key: (-columns[key].distinct, key))[:5]:
+
+    def place(key: str) -> tuple[int, int, str]:
+        return -ROLES[role].score(columns[key].names[0]), -columns[key].distinct, key
+
+    for key in sorted(likely, key=place)[:5]:
         column = columns[key]
-        yield f"{column.names[0]!r}: {column.distinct:,} different values, {likely[key]:.1f} rows each"
+        yield column.names[0], f"{column.distinct:,} different values, {likely[key]:.1f} rows each"

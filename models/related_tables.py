@@ -160,7 +160,7 @@ def _key_of(header: str, part: pl.DataFrame) -> str:
 
 def _needed(tables: set[str], reached: Mapping[str, tuple[str, str]]) -> set[str]:
     needed = set(tables)
-    for table in reversed(reached):
+    for table in reversed(tuple(reached)):
         if table in needed:
             needed.add(reached[table][0])
     return needed

@@ -178,14 +178,25 @@ def load_settings(path: Path | None = None) -> Settings:
         SettingsError: If the file is missing or not TOML, or a key is unknown, missing or out of range.
     """
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+    table = read_table(file)
+    try:
+        settings = Settings(**table, file=file.resolve())
+    except EnvironmentSettingsError as error:
+        raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
+    except ValidationError as error:
+        raise SettingsError("\n".join(f"{file}: {sentence(dict(item), Settings)}" for item in error.errors())) from None
+    _refuse_contradictions(settings, file)
+    return settings
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """What a file of settings says, unchecked but for secrets.
+
+    Raises:
+        SettingsError: If the file is missing or not TOML, or holds what may be a secret.
+    """
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8"))
-        for section, key in _SECRETS:
-            given = table.get(section)
-            if isinstance(given, dict) and key in given:
-                variable = f"CHURN__{section}__{key}".upper()
-                raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
-        settings = Settings(**table, file=file.resolve())
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
     except OSError as error:
@@ -194,12 +205,12 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError(
             f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
         ) from None
-    except EnvironmentSettingsError as error:
-        raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
-    except ValidationError as error:
-        raise SettingsError("\n".join(f"{file}: {sentence(dict(item), Settings)}" for item in error.errors())) from None
-    _refuse_contradictions(settings, file)
-    return settings
+    for section, key in _SECRETS:
+        given = table.get(section)
+        if isinstance(given, dict) and key in given:
+            variable = f"CHURN__{section}__{key}".upper()
+            raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
+    return table
 
 
 def _refuse_contradictions(settings: Settings, file: Path) -> None:
