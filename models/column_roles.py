@@ -38,6 +38,10 @@ class Role:
         said = frozenset(words) - {UNKNOWN}
         if "other" in said or said & self.never or (self.kind == "number" and _PERCENT.search(header)):
             return 0
+        # Where mail goes is an address that names a person; where parcels go is none.
+        if "address" in said and "email" not in said:
+            return 0
+        said -= {"address"}
         lost = [
             _PER_TIER * place + _PER_KNOWN_WORD * len(said - wanted - self.beside)
             for place, wanted in enumerate(frozenset(tier.split()) for tier in self.tiers)
@@ -94,7 +98,10 @@ ROLES = {
         never=frozenset({"unit", "id", "quantity", "discount", "date"}),
     ),
     "product": Role(
-        ("product id", "product", "description"), "id", beside=_LABEL, never=_PERSON | {"category", "channel", "price"}
+        ("product id", "sku", "product", "description"),
+        "id",
+        beside=_LABEL | {"product", "sku"},
+        never=_PERSON | {"category", "channel", "price"},
     ),
     "category": Role(
         ("category", "category id"), "label", beside=_LABEL - {"id"} | {"product"}, never=_PERSON | {"channel"}

@@ -6,12 +6,20 @@ import polars as pl
 
 _SELDOM = 0.01
 _ALMOST_ALL = 0.95
+# Names that stand for nobody, in words of tills, shops and databases; the part before the @ where they are addresses.
 _PLACEHOLDER = (
-    r"(?i)^(n/?a|none|null|nan|test|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
-    r"|guest|gast|invit[eé]|invitado|convidado|ospite|anonym\w*|an[oóô]nim\w*|redacted.*)$"
+    r"(?i)^(n/?a|none|null|nan|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]"
+    r"|onbekend|nieznany|ok[aä]nd|guest\w*|gast|invit[eé]|invitado|convidado|ospite|go[sś][cć]|g[aä]st|anonym\w*"
+    r"|an[oóô]nim\w*|redacted.*|divers\w*|einmalkund\w*|laufkund\w*|barverkauf|barkunde|cpd|mr\.? ?x|max mustermann"
+    r"|john doe|jane doe|walk[- _]?in.*|cash.*|default.*|one[- _]?time.*|counter sales?|retail customer|consumidor final"
+    r"|client(e)? (de )?(passage|comptoir|contado|generico|gen[eé]rico)|passant\w*|kontant\w*|no[- _]?reply"
+    r"|do[- _]?not[- _]?reply|info|admin|office|kasse|kontakt|contact|support|sales|shop|service|noemail|no[- _]?mail|keine?)(@.*)?$"
 )
 _PLACEHOLDER_NUMBER = r"^(0+|-1|9{5,})$"
 _OUTSIZED = 5
+_ONE_PERSON = 0.05
+_MOSTLY_NUMBERED = 0.6
+_SHOWN = 9
 _LEAST_LINES = 10
 _ONE_DAY = 0.3
 
@@ -95,12 +103,20 @@ def _single_orders(rows: pl.DataFrame) -> Iterator[str]:
 
 def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
     customers = rows["customer_id"].drop_nulls().value_counts(sort=True)
+    if customers.is_empty():
+        return
     # A number may well be somebody's; it is doubted where it has many more lines than others.
     outsized = pl.col("count") > _OUTSIZED * pl.col("count").mean()
     number = pl.col("customer_id").str.contains(_PLACEHOLDER_NUMBER) & outsized
-    names = customers.filter(pl.col("customer_id").str.contains(_PLACEHOLDER) | number)
+    # Whoever has a large share of all lines is hardly one person, whatever the name.
+    share = pl.col("count") > _ONE_PERSON * pl.col("count").sum()
+    crowd = share & outsized & (pl.len() >= _LEAST_LINES)
+    # Among numbered customers a name without any digit is one of the till, not of a person.
+    numbered = pl.col("customer_id").str.contains(r"\d")
+    unlike = ~numbered & (numbered.mean() >= _MOSTLY_NUMBERED) & (pl.len() >= _LEAST_LINES)
+    names = customers.filter(pl.col("customer_id").str.contains(_PLACEHOLDER) | number | crowd | unlike)
     if names.height:
-        shown = ", ".join(f"{name!r}" for name in names["customer_id"].head(3))
+        shown = ", ".join(f"{name!r}" for name in names["customer_id"].head(_SHOWN)) + ", …" * (names.height > _SHOWN)
         yield (
             f"customer_id says {shown} in {names['count'].sum():,} lines: many people under one name look like one "
             "loyal customer. Deliver these lines with an empty customer"

@@ -20,6 +20,7 @@ _COUNTED = ("customer_id", "timestamp", "transaction_id", "amount")
 _RETURNING = 0.01
 _SHARED_VALUES = 0.5
 _CLEARLY = 70
+_LONGEST_MOMENT = 60
 _ONE_LINE_AN_ORDER = 0.98
 _NOTHING_SAID: Mapping[str, Names] = MappingProxyType({})
 # Exports whose headers say something else than they mean: columns that tell them -> role -> column, None for none.
@@ -348,6 +349,8 @@ def _holds(keys: list[str], columns: Mapping[str, Facts], together: pl.DataFrame
 def _candidates(role: str, columns: Mapping[str, Facts], together: pl.DataFrame) -> Iterator[tuple[str, str]]:
     if role == "timestamp":
         for column in columns.values():
+            if "other" in meanings(column.names[0]) or any(len(value) > _LONGEST_MOMENT for value in column.examples):
+                continue
             shown = ", ".join(column.examples)
             if column.is_moment and not (column.is_number and column.distinct < 10):
                 yield column.names[0], f"reads as moments ({shown})"

@@ -52,7 +52,8 @@ _WORDS = {
         eenheids styck styckpris jednostkowa jednostka sztuka szt""",
     "quantity": """quantity qty quant units pieces count volume menge anzahl anz stuckzahl stueckzahl quantite qte
         cantidad cant quantidade qtd quantita qta aantal hoeveelheid antal antall ilosc liczba""",
-    "product": """product item article sku stock ean upc gtin asin isbn material lineitem produkt artikel produit
+    "sku": "sku skus stock ean upc gtin asin isbn",
+    "product": """product item article material lineitem produkt artikel produit
         producto articulo produto artigo prodotto articolo vara varan varor towar towaru artykul artykulu produktu""",
     "description": """description desc title beschreibung bezeichnung titel designation libelle titre descripcion titulo
         descricao descrizione titolo omschrijving beskrivning opis""",
@@ -73,22 +74,23 @@ _WORDS = {
     "end": """expiry expire expires expiration until end valid renewal ablauf bis ende gultig gueltig echeance fin
         vencimiento caducidad vencimento fim scadenza fine verval einde eind slut utgar giltig koniec konca wygasniecia
         waznosc waznosci""",
+    "address": "address addresses adresse direccion endereco indirizzo adres adress",
     # Words of columns that look like the wanted ones and are not.
-    "other": """birth dob age gender sex city town zip postal postcode state region country street address phone tax
-        vat taxes ship shipping shipped delivery delivered deliver carrier freight due update updated modified
-        approved estimated limit registered signup joined since status type kind method balance profit margin fee
-        tip session row week month year segment rating score review weight latitude longitude is has installments
-        plan geburt geburts alter geschlecht stadt ort plz bundesland land strasse telefon mwst ust steuer liefer
-        lieferung versand fracht fallig faellig geandert geaendert seit typ saldo gewinn monat jahr naissance ville
-        pays adresse tva taxe livraison expedition solde marge mois annee statut nacimiento edad ciudad pais
-        direccion iva envio entrega tipo estado mes ano nascimento idade cidade endereco nascita eta citta paese
-        indirizzo consegna spedizione stato mese anno geboorte leeftijd stad plaats adres btw levering verzending
-        soort maand jaar fulfilled fulfillment cancelled canceled cancellation cancel refund refunded refunds
-        refunding void voided deleted synced extracted emitted loaded ingested inserted exported imported emission
-        removed abandoned expected promised requested return returned returns compare tender change rest remaining
-        outstanding test fivetran airbyte storno storniert erstattet geloscht annule annulee rembourse supprime
-        cancelado reembolsado eliminado annullato rimborsato geannuleerd terugbetaald anulowano zwrot usunieto
-        makulerad aterbetald borttagen raderad leverans moms urodzenia miasto kraj podatek dostawa wysylka""",
+    "other": """birth dob age gender sex city town zip postal postcode state region country street phone tax vat
+        taxes ship shipping shipped delivery delivered deliver carrier freight due update updated modified approved
+        estimated limit registered signup joined since status type kind method balance profit margin fee tip session
+        row week month year segment rating score review weight latitude longitude is has installments plan geburt
+        geburts alter geschlecht stadt ort plz bundesland land strasse telefon mwst ust steuer liefer lieferung
+        versand fracht fallig faellig geandert geaendert seit typ saldo gewinn monat jahr naissance ville pays tva
+        taxe livraison expedition solde marge mois annee statut nacimiento edad ciudad pais iva envio entrega tipo
+        estado mes ano nascimento idade cidade nascita eta citta paese consegna spedizione stato mese anno geboorte
+        leeftijd stad plaats btw levering verzending soort maand jaar fulfilled fulfillment cancelled canceled
+        cancellation cancel refund refunded refunds refunding void voided deleted synced extracted emitted loaded
+        ingested inserted exported imported emission removed abandoned expected promised requested return returned
+        returns compare tender change rest remaining outstanding test fivetran airbyte storno storniert erstattet
+        geloscht annule annulee rembourse supprime cancelado reembolsado eliminado annullato rimborsato geannuleerd
+        terugbetaald anulowano zwrot usunieto makulerad aterbetald borttagen raderad leverans moms urodzenia miasto
+        kraj podatek dostawa wysylka""",
     "filler": "of the de la le du des do da del della dell den der die das het van el en und and et y e i l d unique t",
 }
 _MEANING = {word: meaning for meaning, words in _WORDS.items() for word in words.split()}

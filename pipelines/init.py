@@ -68,7 +68,7 @@ def init(
         return _refuse(f"{target} cannot be written ({error.strerror}). Name another file with --config.")
     _print_guesses(seen)
     _print_rows(seen, answers)
-    for sentence in doubts(seen):
+    for sentence in doubts(seen, answers):
         _say(f"! {sentence}.", "yellow")
     for question in asked:
         _say(f"? {question.sentence.removesuffix('.')}.", "red")
@@ -109,7 +109,9 @@ def _next(seen: Survey, source: str | None, target: Path, asked: Sequence[Questi
     place = [] if source is None else [source]
     told = [word for question in asked for word in question.answer]
     again = shlex.join(["churn", "init", *place, "--config", str(target), "--force", *told])
-    return f"Answer what it asks, there or so, with your answers:\n    {again}\nThen: {run}"
+    if told:
+        return f"Answer what it asks, in it or so, with the answers that are right:\n    {again}\nThen: {run}"
+    return f"Mend or answer what it asks, then look again:\n    {again}\nThen: {run}"
 
 
 def _print_guesses(seen: Survey) -> None:

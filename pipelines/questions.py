@@ -9,6 +9,7 @@ from pipelines.survey import Survey
 
 _EXCHANGED = str.maketrans("dm", "md")
 _EXTREME = 0.97
+_MOST_ACCEPTED = 0.5
 _MEANING = {"customer_id": "which column says who bought", "timestamp": "which column says when it was bought"}
 
 
@@ -33,7 +34,8 @@ def questions(seen: Survey, answers: Answers) -> Iterator[Question]:
         yield Question("", seen.related.sentence)
     for sentence in seen.lacking:
         yield Question("", sentence)
-    if seen.guesses.candidates and seen.rows:
+    # What is no table yet has no columns that could be named.
+    if seen.guesses.candidates and seen.rows and not seen.malformed:
         yield from _columns(seen)
     for role, sentences in seen.guesses.unread.items():
         for sentence in sentences:
@@ -58,8 +60,7 @@ def questions(seen: Survey, answers: Answers) -> Iterator[Question]:
         yield Question(
             "validation.max_rejected_share",
             f"{seen.rejected_share:.1%} of the rows cannot be used ({reasons(seen)}){worst}, and a night accepts "
-            f"{most:.0%}. Name another column, or mend the data. If the rest is really all that there is to know, "
-            f"accept the loss by --set validation.max_rejected_share={accepted_share(seen):g}",
+            f"{most:.0%}. Name another column, or mend the data{_accepting(seen)}",
         )
     elif seen.suggestion is None and seen.rows:
         yield Question("", "There is no purchase in it. Bring deliveries with rows.")
@@ -76,9 +77,17 @@ def _columns(seen: Survey) -> Iterator[Question]:
         )
 
 
-def accepted_share(seen: Survey) -> float:
-    """The limit that lets the usual losses of a source pass."""
-    return min(1.0, math.ceil((seen.worst_share + 0.01) * 20) / 20)
+def _accepting(seen: Survey) -> str:
+    share = accepted_share(seen)
+    if share is None:
+        return ""
+    return f"; or accept the loss, if these rows cannot be had, by --set validation.max_rejected_share={share:g}"
+
+
+def accepted_share(seen: Survey) -> float | None:
+    """The limit that lets the losses of a source pass; None where too little is left to be accepted."""
+    share = math.ceil((seen.rejected_share + 0.01) * 20) / 20
+    return share if share <= _MOST_ACCEPTED else None
 
 
 def reasons(seen: Survey) -> str:
@@ -86,7 +95,7 @@ def reasons(seen: Survey) -> str:
     return ", ".join(f"{reason} {rows:,}" for reason, rows in seen.rejected.items())
 
 
-def doubts(seen: Survey) -> list[str]:
+def doubts(seen: Survey, answers: Answers) -> list[str]:
     """What a person should look at, though a night can run."""
     found = [*seen.doubts, *(kinds.sentence for kinds in seen.kinds)]
     suggestion = seen.suggestion
@@ -106,7 +115,7 @@ def doubts(seen: Survey) -> list[str]:
         found += [
             f"no column was found for {role}: {harm}. Name it by --column {role}=HEADER if there is one"
             for role, harm in missing.items()
-            if role not in delivered
+            if role not in (*delivered, *seen.guesses.unread) and answers.columns.get(role) != ()
         ]
     if seen.rejected_share > 0.005 and seen.rejected.get("timestamp_in_future", 0):
         found.append(

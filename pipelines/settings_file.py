@@ -196,7 +196,8 @@ def _validation(seen: Survey, asked: Sequence[Question]) -> list[str]:
     lines = []
     for question in asked:
         if question.about == "validation.max_rejected_share":
-            lines += [*_comment(f"{FILL_IN} {question.sentence}."), f"# max_rejected_share = {accepted_share(seen):g}"]
+            lines += _comment(f"{FILL_IN} {question.sentence}.")
+            lines += [f"# max_rejected_share = {share:g}"] if (share := accepted_share(seen)) else []
     if seen.return_pattern is not None:
         lines += [
             *_comment("Orders that begin so are cancellations: nearly all of their lines are negative."),

@@ -34,6 +34,7 @@ class Survey:
         rows: How many rows were read.
         guesses: Which column means what.
         lacking: A sentence for each file that cannot be used, and for what of a table is not what it seems.
+        malformed: Whether some of them are no tables whose columns could be named.
         doubts: What a person should look at, in sentences.
         related: The tables of a database that the files seem to be.
         kinds: Columns that tell sales from other rows.
@@ -51,6 +52,7 @@ class Survey:
     rows: int
     guesses: Guesses
     lacking: tuple[str, ...] = ()
+    malformed: bool = False
     doubts: tuple[str, ...] = ()
     related: Related | None = None
     kinds: tuple[RowKinds, ...] = ()
@@ -141,7 +143,7 @@ def _surveyed(
     odd = _odd(samples, guesses)
     said = tuple(dict.fromkeys(f"{name}: {sentence}" for name, sample in samples.items() for sentence in twins(sample)))
     rows = sum(sample.height for sample in samples.values())
-    seen = Survey(len(files), rows, guesses, odd, said, tables, kinds)
+    seen = Survey(len(files), rows, guesses, odd, bool(odd), said, tables, kinds)
     if guesses.candidates or not rows:
         return seen
     lacking = _lacking(samples, guesses)
