@@ -1,16 +1,15 @@
 """How each canonical column is usually called, and what its values have to look like."""
 
-import re
 from dataclasses import dataclass
 
 from models.column_facts import Facts
-from models.header_words import UNKNOWN, meanings
+from models.header_words import UNKNOWN, meanings, parts
 
 LEAST_SCORE = 40
 _PER_TIER, _PER_KNOWN_WORD, _PER_UNKNOWN_WORD = 10, 15, 5
 _TRADE = frozenset({"order", "invoice", "transaction", "purchase", "payment"})
-_PERCENT = re.compile(
-    r"%|\b(percent|percentage|pct|prozent|rate|taux|pourcentage|porcentaje|percentuale|procent)\b", re.I
+_PERCENT = frozenset(
+    ("percent", "percentage", "pct", "prozent", "rate", "taux", "pourcentage", "porcentaje", "percentuale", "procent")
 )
 _LABEL = frozenset({"id", "name", "description", "unit"})
 _PERSON = frozenset({"customer", "account", "supplier", "email"})
@@ -36,7 +35,7 @@ class Role:
         """How well a header names it: 100 at best, 0 where it does not."""
         words = meanings(header)
         said = frozenset(words) - {UNKNOWN}
-        if "other" in said or said & self.never or (self.kind == "number" and _PERCENT.search(header)):
+        if "other" in said or said & self.never or (self.kind == "number" and _is_percentage(header)):
             return 0
         # Where mail goes is an address that names a person; where parcels go is none.
         if "address" in said and "email" not in said:
@@ -64,6 +63,10 @@ class Role:
                 return column.is_id and column.distinct <= max(50, column.filled / 20)
             case _:
                 return column.is_id and column.distinct >= column.filled / 10_000
+
+
+def _is_percentage(header: str) -> bool:
+    return "%" in header or not _PERCENT.isdisjoint(parts(header))
 
 
 ROLES = {

@@ -11,9 +11,10 @@ _PLACEHOLDER = (
     r"(?i)^(n/?a|none|null|nan|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]"
     r"|onbekend|nieznany|ok[aä]nd|guest\w*|gast|invit[eé]|invitado|convidado|ospite|go[sś][cć]|g[aä]st|anonym\w*"
     r"|an[oóô]nim\w*|redacted.*|divers\w*|einmalkund\w*|laufkund\w*|barverkauf|barkunde|cpd|mr\.? ?x|max mustermann"
-    r"|john doe|jane doe|walk[- _]?in.*|cash.*|default.*|one[- _]?time.*|counter sales?|retail customer|consumidor final"
-    r"|client(e)? (de )?(passage|comptoir|contado|generico|gen[eé]rico)|passant\w*|kontant\w*|no[- _]?reply"
-    r"|do[- _]?not[- _]?reply|info|admin|office|kasse|kontakt|contact|support|sales|shop|service|noemail|no[- _]?mail|keine?)(@.*)?$"
+    r"|john doe|jane doe|walk[- _]?in.*|cash.*|default.*|one[- _]?time.*|counter sales?|retail customer"
+    r"|consumidor final|client(e)? (de )?(passage|comptoir|contado|generico|gen[eé]rico)|passant\w*|kontant\w*"
+    r"|no[- _]?reply|do[- _]?not[- _]?reply|info|admin|office|kasse|kontakt|contact|support|sales|shop|service"
+    r"|noemail|no[- _]?mail|keine?)(@.*)?$"
 )
 _PLACEHOLDER_NUMBER = r"^(0+|-1|9{5,})$"
 _OUTSIZED = 5
@@ -123,20 +124,26 @@ def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
         )
 
 
-def repeats_totals(rows: pl.DataFrame) -> bool:
-    """Whether the amount of a line is the total of its order, so that every line would count it again."""
-    lines = rows.drop_nulls(["transaction_id", "amount"]).group_by("transaction_id")
+def repeats_totals(rows: pl.DataFrame, column: str) -> bool:
+    """Whether money of a line is that of its whole order, so that every line would count it again.
+
+    Args:
+        rows: Lines of the source.
+        column: ``amount`` or ``discount``.
+    """
+    lines = rows.drop_nulls(["transaction_id", column]).group_by("transaction_id")
     orders = lines.agg(
         pl.len().alias("lines"),
-        pl.col("amount").n_unique().alias("amounts"),
+        pl.col(column).n_unique().alias("amounts"),
+        pl.col(column).ne(0).any().alias("any"),
         pl.struct("product", "quantity", "unit_price").n_unique().alias("items"),
-    ).filter(pl.col("lines") > 1, pl.col("items") > 1)
+    ).filter(pl.col("lines") > 1, pl.col("items") > 1, pl.col("any"))
     repeated = orders.select((pl.col("amounts") == 1).mean()).item()
     return orders.height >= _LEAST_LINES and repeated > _ALMOST_ALL
 
 
 def _order_totals(rows: pl.DataFrame) -> Iterator[str]:
-    if repeats_totals(rows):
+    if repeats_totals(rows, "amount"):
         yield (
             "amount is the same on all lines of an order: it seems to be the order's total, and every line would count "
             "it again. Leave amount out where quantity and unit_price are known, or deliver one line per order"

@@ -49,7 +49,7 @@ _WORDS = {
     "price": "price preis prix precio preco prezzo prijs pris cena ceny",
     "cost": "cost kosten cout costo custo kost kostnad koszt",
     "unit": """unit each per einzel stuck stueck pro unitaire unite unitario unitaria unidad unidade unita stuk eenheid
-        eenheids styck styckpris jednostkowa jednostka sztuka szt""",
+        eenheids styck jednostkowa jednostka sztuka szt""",
     "quantity": """quantity qty quant units pieces count volume menge anzahl anz stuckzahl stueckzahl quantite qte
         cantidad cant quantidade qtd quantita qta aantal hoeveelheid antal antall ilosc liczba""",
     "sku": "sku skus stock ean upc gtin asin isbn",

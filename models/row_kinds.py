@@ -18,34 +18,35 @@ _HEADERS = {
         draft fake fraud fraudulent spam internal gift geloscht storniert storno erstattet intern annule supprime
         rembourse essai anulado cancelado eliminado borrado prueba annullato eliminato prova geannuleerd verwijderd
         excluido teste anulowano usunieto makulerad raderad borttagen""",
-    "kind": """status state stage kind type typ art event action zustand vorgang belegart auftragsart statut etat
-        estado tipo stato soort staat rodzaj stan""",
+    "kind": """status state stage kind type typ art event action zustand vorgang belegart auftragsart vorgangsart
+        bewegungsart umsatzart buchungsart statut etat estado tipo stato soort staat rodzaj stan""",
     "sign": "sign vorzeichen indicator kennzeichen shkzg soll haben debit credit sens signo segno teken",
     # Kinds of customers, goods and parcels are no kinds of rows.
     "other": """customer client user account product item ship shipping shipped delivery payment card address region
         country fulfillment lineitem billing risk kunde kunden produkt artikel liefer zahlung zahlungs province us""",
 }
 _MEANT_BY = {word: kind for kind, words in reversed(_HEADERS.items()) for word in words.split()}
+_ENDINGS = ("status", "typ")
+_NUMBER = r"^\W?\d+([.,]\d+)?\W?$"
 # What is not sold to anybody, in the words of shops, tills, payment services and ledgers.
-_WORDS = "|".join(
-    r"""cancell?ed cancell?ation cancel void voided refund refunded return returned failed failure declined rejected
-    denied pending draft abandoned expired unpaid unfulfilled\ and\ unpaid authori[sz]ed chargeback charged[_\ ]?back
-    disputed dispute deleted trash test fraud quote quotation estimate proforma pro[- ]forma on[- _]?hold
-    credit[- _]?(memo|note) payout adjustment gift[- _]?card (page_?|product_?)?(view|click)(ed|s)?
+_SAID = r"""
+    cancell?ed cancell?ation cancel void voided refund refunded return returned failed failure declined rejected
+    denied pending draft abandoned expired unpaid authori[sz]ed chargeback charged[_\s]?back
+    disputed dispute deleted trash test fraud quote quotation estimate proforma pro[-\s]forma on[-_\s]?hold
+    credit[-_\s]?(memo|note) payout adjustment gift[-_\s]?card (page_?|product_?)?(view|click)(ed|s)?
     (add_?to_?|remove_?from_?)?cart(ed|s)? impressions?
     storniert storno stornierung stornorechnung gutschrift rechnungskorrektur retoure ruecksendung r[uü]ckgabe angebot
     entwurf unbezahlt abgebrochen fehlgeschlagen gel[oö]scht erstattet erstattung anfrage gutschein
-    annul[eé]e? rembours[eé]e? remboursement avoir brouillon [eé]chou[eé]e? devis carte[- ]cadeau
+    annul[eé]e? rembours[eé]e? remboursement avoir brouillon [eé]chou[eé]e? devis carte[-\s]cadeau
     cancelad[oa] anulad[oa] reembolsad[oa] reembolso devuelt[oa] devoluci[oó]n borrador fallid[oa] pendiente presupuesto
-    abono tarjeta[- ]regalo
-    annullat[oa] rimborsat[oa] rimborso reso bozza fallit[oa] preventivo nota[- ]di[- ]credito
+    abono tarjeta[-\s]regalo
+    annullat[oa] rimborsat[oa] rimborso reso bozza fallit[oa] preventivo nota[-\s]di[-\s]credito
     geannuleerd terugbetaald retour concept mislukt offerte creditnota creditfactuur cadeaubon
     devolvid[oa] rascunho pendente or[cç]amento estornad[oa]
     anulowan[eay] zwrot zwr[oó]con[eay] korekta szkic nieop[lł]acon[eay]
-    makulerad avbruten [aå]terbetald retur utkast krediterad kreditfaktura offert presentkort""".replace(
-        "\\ ", "\0"
-    ).split()
-).replace("\0", " ")
+    makulerad avbruten [aå]terbetald retur utkast krediterad kreditfaktura offert presentkort
+"""
+_WORDS = "|".join(_SAID.split())
 # In a column that says what kind a row is a word tells; elsewhere, as in names of goods, the whole value has to say it.
 _NO_SALE = {"kind": rf"(?i)(^|[^\pL])({_WORDS})($|[^\pL])", "sign": rf"(?i)^({_WORDS})$", None: rf"(?i)^({_WORDS})$"}
 _SALE = (
@@ -115,7 +116,7 @@ class RowKinds:
 
 def telling(header: str) -> str | None:
     """What the words of a header promise: ``flag``, ``kind``, ``sign`` or nothing."""
-    promised = {_MEANT_BY.get(word) for word in parts(header)}
+    promised = _promises(header)
     return next((kind for kind in ("flag", "kind", "sign") if kind in promised), None)
 
 
@@ -178,9 +179,14 @@ def judge(column: str, counted: pl.DataFrame) -> RowKinds | None:
     if bad.height:
         others = filled.join(bad, on="value", how="anti", maintain_order="left")
         return RowKinds(column, _as_dict(pl.concat([bad, others])), int(bad["rows"].sum()), "kind")
-    plain = words == "kind" and "other" not in {_MEANT_BY.get(word) for word in parts(column)}
+    plain = words == "kind" and "other" not in _promises(column)
     unknown = filled.filter(~pl.col("value").str.contains(_SALE)).height
     return RowKinds(column, _as_dict(filled), 0, "kind") if plain and filled.height > 1 and unknown else None
+
+
+def _promises(header: str) -> set[str | None]:
+    # German writes words together: the last one says what it is.
+    return {_MEANT_BY.get(word, "kind" if word.endswith(_ENDINGS) else None) for word in parts(header)}
 
 
 def _may_tell(name: str, dtype: pl.DataType) -> bool:
@@ -193,7 +199,7 @@ def _raised(column: str, filled: pl.DataFrame, *, empty: bool) -> RowKinds | Non
     lower = pl.col("value").str.to_lowercase()
     if filled.select(lower.is_in([*_YES, *_NO]).all()).item():
         raised = filled.filter(lower.is_in(_YES))
-    elif filled.select(pl.col("value").str.contains(r"^[\d.,\s€$£-]+$").all()).item() and not re.search(
+    elif filled.select(pl.col("value").str.contains(_NUMBER).all()).item() and not re.search(
         r"(?i)(at|date|time|datum)$", column.strip()
     ):
         # An amount that was refunded, a number of returned pieces: no mark of a row.

@@ -217,12 +217,16 @@ def _accounts(
 
     sample = sampled()
     told = list(seen.doubts)
-    if "amount" not in answers and {"quantity", "unit_price"} <= _named(guesses) and repeats_totals(sample):
-        guesses, name = guesses.without("amount")
-        told.append(
-            f"{name} repeats the total of the order on each of its lines: quantity x unit_price is taken instead"
-        )
-        sample = sampled()
+    for column in ("amount", "discount"):
+        instead = {"amount": {"quantity", "unit_price"}, "discount": set()}[column]
+        found = {one.column for one in guesses.found}
+        if column in found - answers.keys() and instead <= found and repeats_totals(sample, column):
+            guesses, name = guesses.without(column)
+            told.append(
+                f"{name} repeats that of the order on each of its lines: it is left out"
+                f"{', and quantity x unit_price is the amount' if instead else ''}"
+            )
+            sample = sampled()
     mapping = guesses.mapping()
     rules = ValidationRules(return_pattern=pattern or return_pattern(sample))
     month = pl.col("day").dt.truncate("1mo")
@@ -276,7 +280,3 @@ def _accounts(
         suggestion=suggest(days) if days.height else None,
         term_days=round(float(np.median(sold["length"].to_numpy()))) if most else None,
     )
-
-
-def _named(guesses: Guesses) -> set[str]:
-    return {one.column for one in guesses.found}
