@@ -16,8 +16,8 @@ from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
 from models.definition import ChurnDefinition
-from models.deliveries import Arrival, Delivery
-from models.delivery_notes import ABSENT, ERASED, SKIPPED, UNUSED, DeliveryNote, sentences
+from models.deliveries import Arrival, Delivery, waiting
+from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
 from models.mapping import DeliveryError
 
 
@@ -119,6 +119,7 @@ def arrivals(
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
     noted = [(night, *note) for each in taken for note in each.notes]
+    noted += [(night, *note) for note in waiting(manifest, lines, night)]
     notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
     tell(context, notes)
     deliveries = pl.LazyFrame(lines, schema=Delivery.create_empty().schema)
@@ -127,11 +128,11 @@ def arrivals(
 
 def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:
     """Say the notes of a night where the run is watched, and keep them with its deliveries."""
-    skipped = sentences(notes, SKIPPED)
-    noted = [sentence for kind in (ABSENT, UNUSED, ERASED) for sentence in sentences(notes, kind)]
-    for sentence in skipped:
+    warned, noted = ([each for kind in kinds for each in sentences(notes, kind)] for kinds in (WARNINGS, REMARKS))
+    for sentence in warned:
         context.log.warning(sentence)
     for sentence in noted:
         context.log.info(sentence)
-    words = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in skipped + noted))
-    context.add_output_metadata({"skipped_files": len(skipped), "notes": words}, output_name="deliveries")
+    words = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in warned + noted))
+    skipped = len(sentences(notes, SKIPPED))
+    context.add_output_metadata({"skipped_files": skipped, "notes": words}, output_name="deliveries")

@@ -6,13 +6,32 @@ from dataclasses import fields
 import dataframely as dy
 import polars as pl
 
-from models.mapping import ColumnMapping, resolve
+from models.mapping import IDS, ColumnMapping, resolve
+from models.notation import DAY_UNCLEAR, GROUPED, INEXACT, MIXED_MARKS, OTHER_MARK, OTHER_ORDER, PARTLY_READ
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
 """The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
 rows of customers who were erased."""
 
+ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
+"""Ids were rounded by a spreadsheet; rows happened after the night and wait for theirs; they happened after it by more
+than a few days."""
+
+WARNINGS = (SKIPPED, ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ, FUTURE)
+REMARKS = (ABSENT, UNUSED, ERASED, GROUPED, WAITING)
+"""Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
+
 _SENTENCES = {
+    GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
+    MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",
+    OTHER_MARK: "{file}: numbers have {detail}. Look whether its amounts are right.",
+    DAY_UNCLEAR: "{file}: nothing tells day from month: {detail}. Set source.timestamp_format.",
+    OTHER_ORDER: "{file}: {detail}. Look whether its days are right, or set source.timestamp_format.",
+    PARTLY_READ: "{file}: source.timestamp_format reads only {detail}.",
+    INEXACT: "{file}: ids above 9007199254740992 came as floats and may be rounded: {detail}. Deliver them as text.",
+    ROUNDED: "{file}: ids such as 4.00638E+12 were rounded by a spreadsheet and are no ids: {detail}. Deliver text.",
+    WAITING: "{file}: rows of later days wait for their nights: {detail}.",
+    FUTURE: "{file}: rows of later days wait for their nights: {detail}. Is source.columns.timestamp the right column?",
     SKIPPED: "{detail} It was skipped and will be tried again the next night.",
     UNUSED: "{file}: columns that no setting names are left out: {detail}.",
     ERASED: "{file}: rows of customers who were erased are left out: {detail}.",
@@ -45,6 +64,17 @@ def drift(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> Iterat
     mapped = [field.name for field in fields(mapping) if getattr(mapping, field.name)]
     if absent := [name for name in mapped if name not in found]:
         yield file, ABSENT, ", ".join(absent)
+
+
+def rounded_ids(rows: pl.LazyFrame) -> str | None:
+    """Which ids of a delivery a spreadsheet rounded, with counts; None if there are none.
+
+    Args:
+        rows: Canonical rows; an id that was rounded is null and stands in `unreadable`.
+    """
+    said = pl.col("unreadable").drop_nulls()
+    counts = rows.select(said.str.contains(f'"{role}":', literal=True).sum().alias(role) for role in IDS).collect()
+    return ", ".join(f"{count:,} of {role}" for role, count in counts.row(0, named=True).items() if count) or None
 
 
 def sentences(notes: pl.DataFrame, kind: str) -> list[str]:
