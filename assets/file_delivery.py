@@ -12,9 +12,10 @@ from assets.files import File, FileSource, readable
 from assets.network import AwayError
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, due, numbered
-from models.delivery_notes import ROUNDED, SKIPPED, Note, drift, rounded_ids
-from models.mapping import DeliveryError, canonical, look_at, notation_of
+from models.delivery_notes import NO_SALES, ROUNDED, SKIPPED, Note, drift, rounded_ids
+from models.mapping import DeliveryError, canonical, look_at, notation_of, resolve
 from models.notation import Usual, contradictions, is_open, usual
+from models.row_kinds import told_by_night
 
 
 def untaken(files: Iterable[File], manifest: pl.DataFrame, *, night: date) -> list[File]:
@@ -127,6 +128,7 @@ def _read(
     """What a file brings; None if the files beside it are not known yet and have to tell how it is written."""
     with readable(file.name):
         frame = source.read(file, scratch)
+        mapped = resolve(frame.collect_schema().names(), source.columns, file=file.name).values()
         notes: list[Note] = list(drift(frame.collect_schema().names(), source.columns, file=file.name))
         seen = look_at(frame, source.columns, file=file.name)
         if beside is None and is_open(seen, source.reading.timestamp_format, source.reading.decimal):
@@ -152,6 +154,8 @@ def _read(
     }
     line |= pl.concat(counts, how="horizontal").row(0, named=True)
     line |= {"decimal_mark": seen.decimal, "timestamp_pattern": seen.pattern}
+    if no_sales := told_by_night(frame, mapped):
+        notes.append((file.name, NO_SALES, no_sales))
     if rounded := rounded_ids(rows):
         notes.append((file.name, ROUNDED, rounded))
     return Arrival(notes, line, tonight if line["due"] else None)

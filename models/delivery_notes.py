@@ -8,6 +8,7 @@ import polars as pl
 
 from models.mapping import IDS, ColumnMapping, resolve
 from models.notation import DAY_UNCLEAR, GROUPED, INEXACT, MIXED_MARKS, OTHER_MARK, OTHER_ORDER, PARTLY_READ
+from models.row_kinds import together
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
 """The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
@@ -18,10 +19,14 @@ ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
 than a few days."""
 
 WARNINGS = (SKIPPED, ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ, FUTURE)
-REMARKS = (ABSENT, UNUSED, ERASED, GROUPED, WAITING)
+NO_SALES = "rows_no_sales"
+"""Columns say of some rows that they are no sales, and they count as such."""
+
+REMARKS = (NO_SALES, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
 """Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
 
 _SENTENCES = {
+    NO_SALES: "Rows that seem to be no plain sales count as purchases: {detail}. Deliver the sales alone.",
     GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
     MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",
     OTHER_MARK: "{file}: numbers have {detail}. Look whether its amounts are right.",
@@ -84,6 +89,9 @@ def sentences(notes: pl.DataFrame, kind: str) -> list[str]:
         notes: Columns of :class:`DeliveryNote`, of one night.
         kind: Which notes.
     """
+    if kind == NO_SALES:
+        told = notes.filter(pl.col("kind") == kind)["detail"]
+        return [_SENTENCES[kind].format(detail=together(told))] if len(told) else []
     alike = notes.filter(pl.col("kind") == kind).group_by("detail", maintain_order=True).agg("source_file")
     return [
         _SENTENCES[kind].format(

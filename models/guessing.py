@@ -21,6 +21,9 @@ _RETURNING = 0.01
 _SHARED_VALUES = 0.5
 _CLEARLY = 70
 _LONGEST_MOMENT = 60
+SPREADSHEET = "excel"
+"""The `timestamp_format` of days as a spreadsheet counts them."""
+_SPREADSHEET_DAYS = (25_569, 73_051)  # 1970 to 2100
 _ONE_LINE_AN_ORDER = 0.98
 _NOTHING_SAID: Mapping[str, Names] = MappingProxyType({})
 # Exports whose headers say something else than they mean: columns that tell them -> role -> column, None for none.
@@ -147,7 +150,7 @@ def _unread(
     unread = {
         role: tuple(
             f"{column.names[0]!r} is named for it, but {1 - column.numbers:.0%} of its values are no numbers that can "
-            f"be read ({', '.join(column.examples)})"
+            f"be read ({', '.join(column.unread or column.examples)})"
             for column in columns.values()
             if ROLES[role].score(column.names[0]) >= _CLEARLY
             and not column.is_number
@@ -346,14 +349,21 @@ def _holds(keys: list[str], columns: Mapping[str, Facts], together: pl.DataFrame
     return f"you named it, {f'reads as {pattern}' if pattern else _values(keys, together)}"
 
 
+def _are_spreadsheet_days(values: pl.Series) -> bool:
+    days = values.drop_nulls().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+    return bool(days.is_between(*_SPREADSHEET_DAYS).mean() == 1)
+
+
 def _candidates(role: str, columns: Mapping[str, Facts], together: pl.DataFrame) -> Iterator[tuple[str, str]]:
     if role == "timestamp":
-        for column in columns.values():
+        for key, column in columns.items():
             if "other" in meanings(column.names[0]) or any(len(value) > _LONGEST_MOMENT for value in column.examples):
                 continue
             shown = ", ".join(column.examples)
             if column.is_moment and not (column.is_number and column.distinct < 10):
                 yield column.names[0], f"reads as moments ({shown})"
+            elif "date" in meanings(column.names[0]) and column.is_number and _are_spreadsheet_days(together[key]):
+                yield column.names[0], f"holds days as a spreadsheet counts them ({shown}), read by {SPREADSHEET!r}"
             elif "date" in meanings(column.names[0]):
                 yield column.names[0], f"is named so, but its values are no moments that can be read ({shown})"
         return

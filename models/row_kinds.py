@@ -1,7 +1,9 @@
 """Rows that are no sales: what columns of status, kind, sign, test and deletion say, counted value by value."""
 
+import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -218,8 +220,30 @@ def _as_dict(counted: pl.DataFrame) -> dict[str, int]:
     return dict(counted.select("value", "rows").iter_rows())
 
 
-def telling_columns(schema: Mapping[str, pl.DataType], used: Collection[str]) -> Iterator[str]:
-    """Columns whose headers alone promise to tell sales from other rows: those a night looks at."""
-    for name, dtype in schema.items():
-        if name not in used and telling(name) is not None and not dtype.is_nested() and dtype != pl.Binary:
-            yield name
+def told_by_night(frame: pl.LazyFrame, used: Collection[str]) -> str | None:
+    """What the columns of a delivery say whose headers alone promise to tell sales from other rows.
+
+    Args:
+        frame: The delivery as it is.
+        used: Headers that mean something else already.
+
+    Returns:
+        Column -> value -> rows, as JSON; None if there is nothing to tell.
+    """
+    schema = frame.collect_schema()
+    columns = [name for name, dtype in schema.items() if name not in used and telling(name) and _may_tell(name, dtype)]
+    kinds = [judge(name, counted) for name, counted in value_counts(frame, columns).items()] if columns else []
+    told = {one.column: dict(list(one.counts.items())[:_SHOWN]) for one in kinds if one is not None and one.rows}
+    return json.dumps(told, ensure_ascii=False) if told else None
+
+
+def together(told: Iterable[str]) -> str:
+    """What several deliveries say, added up, in words; each as from :func:`told_by_night`."""
+    counts: dict[str, Counter[str]] = {}
+    for text in told:
+        for column, values in json.loads(text).items():
+            counts.setdefault(column, Counter()).update(values)
+    return "; ".join(
+        f"{column!r} says {', '.join(f'{value} {rows:,}' for value, rows in values.items())}"
+        for column, values in counts.items()
+    )

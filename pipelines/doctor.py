@@ -13,8 +13,9 @@ from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
 from models.definition import ChurnDefinition
+from models.delivery_notes import NO_SALES, sentences
 from models.diagnosis import Diagnosis, diagnose
-from models.doubts import doubts
+from models.doubts import doubts, idle_pattern
 from models.features import FeatureRecipe
 from models.judgement import Judgement
 from models.mapping import ColumnMapping
@@ -50,7 +51,7 @@ def examine(settings: Settings) -> int:
             diagnosis = diagnose(days, last, settings.churn, settings.training, terms)
             judgements = [*_lines(lake, settings), *diagnosis.judgements]
             _print_judgements(judgements)
-            for sentence in _sentences(lake):
+            for sentence in _sentences(lake, settings):
                 CONSOLE.print(f"! {sentence}.", style="yellow", markup=False)
             serves = None if diagnosis.refused is None else _rule(days, last, settings, terms)
     except NothingKnownError as error:
@@ -74,8 +75,13 @@ def _lines(lake: Lake, settings: Settings) -> list[Judgement]:
     return [*judged, fill({name: counts[name] for name in optional})] if optional else judged
 
 
-def _sentences(lake: Lake) -> list[str]:
-    return doubts(lake.scan("transactions", lake.nights("transactions")).head(_SAMPLE_ROWS).collect())
+def _sentences(lake: Lake, settings: Settings) -> list[str]:
+    lines = lake.scan("transactions", lake.nights("transactions")).head(_SAMPLE_ROWS).collect()
+    notes = lake.scan("delivery_notes", lake.nights("delivery_notes")).collect()
+    said = [*doubts(lines), *(sentence.removesuffix(".") for sentence in sentences(notes, NO_SALES))]
+    pattern = settings.validation.return_pattern
+    idle = idle_pattern(lines, pattern) if pattern is not None else None
+    return [*said, idle] if idle else said
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.guessing import SPREADSHEET
 from pipelines.answers import Answers
 from pipelines.survey import Survey
 
@@ -69,11 +70,12 @@ def questions(seen: Survey, answers: Answers) -> Iterator[Question]:
 def _columns(seen: Survey) -> Iterator[Question]:
     for role, candidates in seen.guesses.candidates.items():
         perhaps = "".join(f"\n    perhaps {name!r}: {held}" for name, held in candidates.items())
-        likely = next(iter(candidates), None)
+        likely, held = next(iter(candidates.items()), ("HEADER", ""))
+        pattern = ("--set", f"source.timestamp_format={SPREADSHEET}") if repr(SPREADSHEET) in held else ()
         yield Question(
             f"source.columns.{role}",
             f"{role} could not be guessed: {_MEANING[role]}." + (perhaps or "\n    No column looks like one."),
-            ("--column", f"{role}={likely or 'HEADER'}"),
+            ("--column", f"{role}={likely}", *pattern),
         )
 
 

@@ -231,6 +231,13 @@ def _refuse_contradictions(settings: Settings, file: Path) -> None:
             raise SettingsError(
                 f"{file}: consent.channels names {name!r}, which no action uses; did you mean {near[0]!r}?"
             )
+    if settings.validation.return_pattern is not None and not any(
+        map(str.strip, settings.source.columns.transaction_id)
+    ):
+        raise SettingsError(
+            f"{file}: validation.return_pattern marks cancellations by their order ids, but "
+            "source.columns.transaction_id names no column: name it, or take the pattern out."
+        )
     if settings.churn.grace is not None and not any(map(str.strip, settings.source.columns.contract_until)):
         raise SettingsError(
             f"{file}: churn.definition is 'contract', but source.columns.contract_until names no column: write the "

@@ -1,7 +1,7 @@
 """A first look at a source: which column is what, how many rows can be used, how often customers come back."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -12,9 +12,22 @@ import polars as pl
 
 from assets.database import DatabaseSource, first_rows
 from assets.files import FileSource, readable
+from models.column_types import plain
+from models.delivery_notes import Note, sentences
 from models.doubts import busiest_day, doubts, idle_pattern, repeats_totals, return_pattern
 from models.guessing import Guesses, guess
-from models.mapping import DeliveryError, Names, Reading, canonical, resolve
+from models.mapping import DeliveryError, Names, Reading, canonical, look_at, notation_of, resolve
+from models.notation import (
+    GROUPED,
+    INEXACT,
+    MIXED_MARKS,
+    OTHER_MARK,
+    OTHER_ORDER,
+    PARTLY_READ,
+    Notation,
+    contradictions,
+    usual,
+)
 from models.odd_tables import nested, no_header, second_header, twins
 from models.purchase_gaps import Suggestion, suggest
 from models.related_tables import Related, related
@@ -22,6 +35,9 @@ from models.row_kinds import RowKinds, row_kinds
 from models.transactions import ValidationRules, split
 
 SAMPLE_ROWS = 1_000_000
+# Day and month are asked for by themselves, with what to answer.
+_ASKED = (GROUPED, MIXED_MARKS, OTHER_ORDER)
+_TOLD = (OTHER_MARK, INEXACT, PARTLY_READ)
 _BLOCKS = 5
 
 
@@ -110,11 +126,12 @@ def survey(
 def _frames(source: FileSource | DatabaseSource, scratch: Path) -> tuple[dict[str, pl.LazyFrame], list[str]]:
     """The files that can be read, and a sentence for each that cannot."""
     if isinstance(source, DatabaseSource):
-        return {source.name: first_rows(source, SAMPLE_ROWS, scratch)}, []
+        return {source.name: plain(first_rows(source, SAMPLE_ROWS, scratch))}, []
     frames, bad = {}, []
     for file in source.files():
         try:
-            frames[file.name] = source.read(file, scratch)
+            with readable(file.name):
+                frames[file.name] = plain(source.read(file, scratch))
         except DeliveryError as error:
             bad.append(str(error))
     if not frames:
@@ -191,6 +208,34 @@ def _lacking(samples: Mapping[str, pl.DataFrame], guesses: Guesses) -> dict[str,
     return found
 
 
+def _notations(
+    files: Mapping[str, pl.LazyFrame], guesses: Guesses, reading: Reading
+) -> tuple[dict[str, Notation], list[Note], list[str]]:
+    """How each file is written, seen beside the others, what is worth saying of it, and what cannot be read."""
+    looks, written, bad = {}, {}, []
+    for name, file in files.items():
+        try:
+            with readable(name):
+                looks[name] = look_at(file, guesses.mapping(), file=name)
+        except DeliveryError as error:
+            bad.append(str(error))
+    shown = {name: (one.decimal, one.pattern) for name, one in looks.items()}
+    beside = usual(shown.values())
+    for name, one in looks.items():
+        try:
+            written[name] = notation_of(one, reading, file=name, beside=beside)
+        except DeliveryError as error:
+            bad.append(str(error))
+    notes = [(name, *note) for name, notation in written.items() for note in notation.notes]
+    return written, [*notes, *contradictions(shown, [])], bad
+
+
+def said_of(notes: Sequence[Note], *kinds: str) -> list[str]:
+    """Notes of some kinds as sentences."""
+    frame = pl.DataFrame(notes, schema=["source_file", "kind", "detail"], orient="row")
+    return [sentence for kind in kinds for sentence in sentences(frame, kind)]
+
+
 def _accounts(
     files: Mapping[str, pl.LazyFrame],
     samples: Mapping[str, pl.DataFrame],
@@ -205,8 +250,15 @@ def _accounts(
     if reading.timestamp_format is None and guesses.moments.to_set:
         reading = replace(reading, timestamp_format=guesses.moments.pattern)
 
+    written, notes, bad = _notations(files, guesses, reading)
+    seen = replace(seen, lacking=(*seen.lacking, *bad))
+    files = {name: file for name, file in files.items() if name in written}
+    samples = {name: samples[name] for name in written}
+    if not files:
+        return replace(seen, rows=0)
+
     def lines(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
-        return canonical(frame, guesses.mapping(), reading, timezone=timezone, file=name)
+        return canonical(frame, guesses.mapping(), reading, timezone=timezone, file=name, notation=written[name])
 
     def sampled() -> pl.DataFrame:
         read = []
@@ -216,7 +268,7 @@ def _accounts(
         return pl.concat(read)
 
     sample = sampled()
-    told = list(seen.doubts)
+    told = [*seen.doubts, *(sentence.removesuffix(".") for sentence in said_of(notes, *_TOLD))]
     for column in ("amount", "discount"):
         instead = {"amount": {"quantity", "unit_price"}, "discount": set()}[column]
         found = {one.column for one in guesses.found}
@@ -265,11 +317,12 @@ def _accounts(
     codes = sample["currency"].drop_nulls().unique()
     told += [*doubts(sample), *(sentence for sentence in (busiest_day(sample),) if sentence)]
     idle = idle_pattern(sample, pattern) if pattern else None
+    opens = [f"{sentence.removesuffix('.')}." for sentence in said_of(notes, *_ASKED)]
     return replace(
         seen,
         rows=rows,
         guesses=guesses,
-        lacking=(*seen.lacking, *([f"{idle}."] if idle else [])),
+        lacking=(*seen.lacking, *opens, *([f"{idle}."] if idle else [])),
         doubts=tuple(told),
         rejected=dict(rejected.most_common()),
         rejected_share=share,

@@ -326,7 +326,7 @@ def test_what_is_missing_comes_with_candidates() -> None:
 
     assert candidates.keys() == {"customer_id", "timestamp"}
     assert candidates["customer_id"]["msno"] == "40 different values, 10.0 rows each"
-    assert candidates["timestamp"]["date"].startswith("is named so, but its values are no moments")
+    assert candidates["timestamp"]["date"].startswith("holds days as a spreadsheet counts them")
 
 
 def test_every_guess_has_a_reason_and_every_other_column_is_listed() -> None:
