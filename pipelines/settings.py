@@ -228,24 +228,9 @@ def load_settings(path: Path | None = None) -> Settings:
         SettingsError: If the file is missing or not TOML, or a key is unknown, missing or out of range.
     """
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+    table = read_table(file)
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        for section, key in SECRETS:
-            given = table.get(section)
-            if not isinstance(given, dict) or key not in given:
-                continue
-            if (section, key) not in _MAY_BE_PLAIN or given[key] != shown(f"{given[key]}"):
-                variable = f"CHURN__{section}__{key}".upper()
-                raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
         settings = Settings(**table, file=file.resolve())
-    except FileNotFoundError:
-        raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
-        ) from None
     except EnvironmentSettingsError as error:
         raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
     except ValidationError as error:
@@ -254,6 +239,32 @@ def load_settings(path: Path | None = None) -> Settings:
         ) from None
     _refuse_contradictions(settings, file)
     return settings
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """What a file of settings says, unchecked but for secrets.
+
+    Raises:
+        SettingsError: If the file is missing or not TOML, or holds what may be a secret.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
+        ) from None
+    for section, key in SECRETS:
+        given = table.get(section)
+        if not isinstance(given, dict) or key not in given:
+            continue
+        if (section, key) not in _MAY_BE_PLAIN or given[key] != shown(f"{given[key]}"):
+            variable = f"CHURN__{section}__{key}".upper()
+            raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
+    return table
 
 
 def _refuse_contradictions(settings: Settings, file: Path) -> None:
@@ -270,6 +281,13 @@ def _refuse_contradictions(settings: Settings, file: Path) -> None:
             raise SettingsError(
                 f"{file}: consent.channels names {name!r}, which no action uses; did you mean {near[0]!r}?"
             )
+    if settings.validation.return_pattern is not None and not any(
+        map(str.strip, settings.source.columns.transaction_id)
+    ):
+        raise SettingsError(
+            f"{file}: validation.return_pattern marks cancellations by their order ids, but "
+            "source.columns.transaction_id names no column: name it, or take the pattern out."
+        )
     if settings.churn.grace is not None and not any(map(str.strip, settings.source.columns.contract_until)):
         raise SettingsError(
             f"{file}: churn.definition is 'contract', but source.columns.contract_until names no column: write the "
