@@ -1,11 +1,12 @@
 """Addresses and secrets: what of them may be shown, and which cannot be meant."""
 
+import json
 import re
 from urllib.parse import parse_qsl, quote, unquote
 
 _ADDRESS = re.compile(
     r"""
-    (?P<scheme>[a-z][\w+.-]*)://
+    (?P<scheme>(?:k8s://)?[a-z][\w+.-]*)://
     (?:(?P<user>[^/?#]*)@)?                            # up to the last @ before the path: a host has none
     (?P<host>(?:\[[\w:.%]*\]|[\w.%~-]*)(?::\d{1,5})?(?:,[\w.:\[\]-]+)*)
     (?P<path>/[^?#;@]*)?
@@ -76,7 +77,7 @@ def redacted(text: str, *secrets: str) -> str:
     parts = {part for secret in secrets for part in _parts(secret) if part}
     for part in sorted(parts, key=len, reverse=True):
         # As it is, as Python's repr and as JSON write it.
-        for written in dict.fromkeys((part, repr(part)[1:-1], quote(part, safe=""))):
+        for written in dict.fromkeys((part, repr(part)[1:-1], json.dumps(part)[1:-1], quote(part, safe=""))):
             pattern = re.escape(written)
             text = re.sub(pattern if len(written) >= _LEAST_LETTERS else rf"(?<!\w){pattern}(?!\w)", _HIDDEN, text)
     return text

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.other_database import read_other
+from assets.other_database import answer, limited, read_other
 from assets.postgresql import (
     MOMENTS,
     NUMBERS,
@@ -150,6 +150,31 @@ def read_database(
     notes += [(source.name, kind, detail) for kind, detail in notation.notes]
     line |= {"rows": count, "due": count, "later": 0} | span
     yield Arrival(notes, line, numbered(read, source.identity))
+
+
+def first_rows(source: DatabaseSource, most: int, scratch: Path) -> pl.LazyFrame:
+    """Some rows of the table or query with all of its columns, in whatever order the database gives them.
+
+    Args:
+        source: What to read; its columns are not asked for.
+        most: How many rows at most.
+        scratch: Folder for the rows; it has to stay as long as the frame is used.
+
+    Raises:
+        DeliveryError: If the database cannot be reached or read.
+    """
+    path = scratch / "first.parquet"
+    if is_postgresql(source.url):
+        with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
+            columns = ", ".join(as_arrow(name, kind) for name, kind in types_of(source.relation, cursor).items())
+            cursor.execute(f"SELECT {columns} FROM {source.relation} LIMIT {most}")  # noqa: S608 (names are quoted)
+            pl.scan_arrow_c_stream(cursor.fetch_arrow()).sink_parquet(path)
+    else:
+        relation = source.name if source.query is None else source.relation
+        top, limit = limited(source.url, most)
+        statement = f"SELECT {top}* FROM {relation}{limit}"  # noqa: S608 (from settings)
+        answer(source.url, statement, name=source.name, variable=URL_VARIABLE).write_parquet(path)
+    return pl.scan_parquet(path)
 
 
 def _end(night: date, definition: ChurnDefinition) -> datetime:

@@ -22,6 +22,7 @@ from polars import selectors as cs
 
 from assets.addresses import redacted, shown
 from assets.imports import without
+from assets.moved_artifacts import follow_artifacts
 from assets.stored_scorer import LOADER, copy_code, save
 from models.scorer import Scorer
 
@@ -37,6 +38,7 @@ _ABOUT = {
     "mlflow.note.content": "One run per training night, with the challenger, the champion and every baseline on the "
     "same customers beneath it, and one run per settled night.",
 }
+_LOCK_SECONDS, _LOOK_SECONDS = 300.0, 0.1
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # A server that is not there is said to be so after seconds, not minutes.
@@ -163,13 +165,14 @@ def _doubles(names: Iterable[str]) -> "Schema":
 
 
 @cache
-def open_store(uri: str, experiment: str, artifact_root: str | None) -> ExperimentStore:
+def open_store(uri: str, experiment: str, artifact_root: str | None, locks: Path | None = None) -> ExperimentStore:
     """Open a store, and create it first where it does not exist.
 
     Args:
         uri: Address of the store.
         experiment: Name of the experiment.
         artifact_root: Folder or address of the experiment's artifacts; the store's own choice if absent.
+        locks: Folder for the lock on a store that is no file of this machine.
 
     Raises:
         ValueError: If the address is a path, or an SQLite file by a relative path, or nobody answers there.
@@ -188,11 +191,13 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
         from mlflow import MlflowClient
 
     # Two processes that create the tables of a new store at once destroy it, so only one may be here.
-    with _explained(uri), _alone(uri), _quiet():
+    with _explained(uri), _alone(uri, locks), _quiet():
         client = MlflowClient(uri, registry_uri=uri)
         client.search_registered_models(max_results=1)
         found = client.get_experiment_by_name(experiment)
         if found is not None:
+            if artifact_root and "://" not in artifact_root and not uri.startswith("http"):
+                follow_artifacts(uri, found, Path(artifact_root).absolute())
             return ExperimentStore(client, found.experiment_id)
         root = artifact_root and (artifact_root if "://" in artifact_root else Path(artifact_root).absolute().as_uri())
         return ExperimentStore(client, client.create_experiment(experiment, root, _ABOUT))
@@ -225,9 +230,13 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes out; beside an SQLite file, so that containers that share it share the lock."""
-    if uri.startswith("http"):
+def _alone(uri: str, locks: Path | None) -> Iterator[None]:
+    """Keep other processes out; beside an SQLite file, so that containers that share it share the lock.
+
+    Raises:
+        TimeoutError: If another process keeps it for longer than any opening takes.
+    """
+    if uri.startswith("http") or (locks is None and not uri.startswith("sqlite:///")):
         yield
         return
     if uri.startswith("sqlite:///"):
@@ -235,7 +244,17 @@ def _alone(uri: str) -> Iterator[None]:
         database.parent.mkdir(parents=True, exist_ok=True)
         lock = database.with_name(f"{database.name}.lock")
     else:
-        lock = Path(tempfile.gettempdir(), f"churn-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock")
+        assert locks is not None
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = locks / f".mlflow-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f"another process keeps {lock}") from None
+                time.sleep(_LOOK_SECONDS)
         yield

@@ -53,6 +53,17 @@ def read_other(
     return answer(url, statement, name=name, variable=variable)
 
 
+def limited(url: str, most: int) -> tuple[str, str]:
+    """How a database is asked for some rows: what stands behind SELECT, and what at the end."""
+    match url.partition(":")[0].lower():
+        case "mssql":
+            return f"TOP {most} ", ""
+        case "oracle":
+            return "", f" FETCH FIRST {most} ROWS ONLY"
+        case _:
+            return "", f" LIMIT {most}"
+
+
 def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFrame:
     """What a database says to a statement.
 

@@ -9,8 +9,10 @@ from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
 from assets.repeats import stored_lines
 from models.deliveries import Ledger, discrepancies, numbered, unknown
-from models.mapping import ColumnMapping
+from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules, rejected, split
+
+_MANY_ORDERS = 10
 
 
 @dg.multi_asset(
@@ -28,6 +30,7 @@ def parted_rows(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once."""
     night = as_night(context.partition_key)
+    refuse_idle_pattern(raw_transactions, rules)
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
     # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
     key = [*source.identity, "rejected"]
@@ -44,6 +47,24 @@ def parted_rows(
     }
     context.log.info(", ".join(f"{count:,} {name}" for name, count in counts.items()))
     return good, bad, pl.DataFrame([{"night": night} | counts], schema=Ledger.create_empty().schema)
+
+
+def refuse_idle_pattern(raw: pl.LazyFrame, rules: ValidationRules) -> None:
+    """Refuse a return pattern by which a night has no purchases at all.
+
+    Raises:
+        DeliveryError: Names the pattern.
+    """
+    if rules.return_pattern is None:
+        return
+    orders = raw.select(pl.col("transaction_id").drop_nulls().unique().alias("order"))
+    matching = pl.col("order").str.contains(rules.return_pattern)
+    count, marked = orders.select(pl.len(), matching.sum()).collect().row(0)
+    if count >= _MANY_ORDERS and marked == count:
+        raise DeliveryError(
+            f"validation.return_pattern is {rules.return_pattern!r} and matches all of {count:,} order ids: every line "
+            "would be a return. Correct it in churn.toml, or take it out."
+        )
 
 
 @dg.asset_check(

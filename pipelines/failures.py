@@ -12,8 +12,8 @@ from assets.nights import NIGHT_TAG
 
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
-        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "OtherShopError", "RestException"),
-        PlacingError.__name__,
+        *("AwayError", "DeliveryError", "LakeBusyError", "LostModelError", "OtherShopError"),
+        *("MlflowException", PlacingError.__name__, "RestException"),
         *("FileNotFoundError", "OSError", "PermissionError"),
     }
 )

@@ -26,7 +26,7 @@ class _Lines(logging.Handler):
             if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
                 style = {logging.INFO: "dim", logging.WARNING: "yellow"}.get(record.levelno, "red")
                 CONSOLE.print(
-                    message if CONSOLE.log_format else f"      {message}", style=style, markup=False, soft_wrap=True
+                    message if CONSOLE.journal else f"      {message}", style=style, markup=False, soft_wrap=True
                 )
             return
         step = event.step_key or ""
@@ -37,7 +37,7 @@ class _Lines(logging.Handler):
             rows = materialization.metadata.get("dagster/row_count")
             seconds = time.perf_counter() - self._started.get(step, time.perf_counter())
             table = materialization.asset_key.to_user_string()
-            if CONSOLE.log_format:
+            if CONSOLE.journal:
                 CONSOLE.print(f"{table}: {f'{rows.value:,} rows, ' if rows is not None else ''}{seconds:.1f} s")
             else:
                 count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
