@@ -22,6 +22,7 @@ from polars import selectors as cs
 
 from assets.addresses import redacted, shown
 from assets.imports import without
+from assets.moved_artifacts import follow_artifacts
 from assets.stored_scorer import LOADER, copy_code, save
 from models.scorer import Scorer
 
@@ -193,6 +194,8 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
         client.search_registered_models(max_results=1)
         found = client.get_experiment_by_name(experiment)
         if found is not None:
+            if artifact_root and "://" not in artifact_root and not uri.startswith("http"):
+                follow_artifacts(uri, found, Path(artifact_root).absolute())
             return ExperimentStore(client, found.experiment_id)
         root = artifact_root and (artifact_root if "://" in artifact_root else Path(artifact_root).absolute().as_uri())
         return ExperimentStore(client, client.create_experiment(experiment, root, _ABOUT))

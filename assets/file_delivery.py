@@ -28,13 +28,16 @@ from models.notation import Usual, contradictions, is_open, usual
 
 
 def untaken(files: Iterable[File], manifest: pl.DataFrame, *, night: date) -> list[File]:
-    """The files that are new, changed, or hold rows that were not due before the night.
-
-    Raises:
-        DeliveryError: If a file cannot be read for its digest.
-    """
+    """The files that are new, changed, cannot be read, or hold rows that were not due before the night."""
     taken = _newest_lines(manifest)
-    return [file for file in files if _is_due(taken.get(file.digest), night)]
+
+    def is_untaken(file: File) -> bool:
+        try:
+            return _is_due(taken.get(file.digest), night)
+        except DeliveryError:
+            return True
+
+    return [file for file in files if is_untaken(file)]
 
 
 def read_files(

@@ -70,7 +70,7 @@ def refuse_half_nights(lake: Lake, passed: Collection[date]) -> None:
     if half := sorted(set(passed) - added_up):
         raise DeliveryError(
             f"night {half[0]} took in its rows and stopped before they were added up. Run it again first: "
-            f"churn run --night {half[0]}"
+            f"`churn run --night {half[0]}`"
         )
 
 

@@ -136,6 +136,7 @@ def raw_gate(
                 "ColumnMaxToBeBetween",
                 {"column": "day", "min_value": stale},
                 where=("day", "<=", night),
+                known=past.newest_day,
             )
         )
     if volume := usual_rows(past.nights, night, rules):

@@ -13,7 +13,8 @@ from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
 from assets.inputs import customer_facts
 from assets.lake import Lake
-from assets.nights import NIGHT_TAG
+from assets.lost_models import refuse_lost_models
+from assets.nights import NIGHT_TAG, as_night
 from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
@@ -31,11 +32,12 @@ from assets.validation import (
 from models.challenge import Question
 from pipelines.console import CONSOLE
 from pipelines.erasure import erase_again
-from pipelines.jobs import JOBS
+from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
+from pipelines.shop import refuse_another_shop, run_tags
 from pipelines.stores import crm_of, lake_of, tracking_of
 
 
@@ -77,10 +79,17 @@ def resources(settings: Settings) -> dict[str, Any]:
 
 
 def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
-    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
+    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end.
+
+    A run that was meant for another shop does not get it, nor one whose model is lost.
+    """
 
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
+        if context.run is not None:
+            refuse_another_shop(context.run, settings)
+            if (key := context.run.tags.get(NIGHT_TAG)) is not None:
+                refuse_lost_models(tracking_of(settings), lake, as_night(key))
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
         say = context.log.info if context.log else CONSOLE.print
         with settings.turn().taken(f"the run{night}", say):
@@ -138,7 +147,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             check_model_drift,
             check_at_risk_segments,
         ],
-        jobs=JOBS,
+        jobs=jobs(run_tags(settings)),
         schedules=[nightly_schedule(settings)],
         sensors=sensors(settings),
         resources=resources(settings),
@@ -148,4 +157,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The pipeline of the settings that `$CHURN_CONFIG` names, read when Dagster asks and not at import."""
+    return definitions(load_settings())

@@ -95,7 +95,8 @@ def _print_places(found: Iterable[Place]) -> None:
     for header in ("place", "verdict", "where"):
         table.add_column(header, overflow="fold")
     for place in found:
-        verdict = Text("reachable", style="green") if place.problem is None else Text("unreachable", style="red")
+        good, bad = ("found", "not found") if place.name == "columns" else ("reachable", "unreachable")
+        verdict = Text(good, style="green") if place.problem is None else Text(bad, style="red")
         table.add_row(place.name, verdict, Text(place.address + (f": {place.problem}" if place.problem else "")))
     CONSOLE.print(table)
 

@@ -10,7 +10,7 @@ import polars as pl
 from rich.box import SIMPLE
 from rich.table import Table
 
-from assets.erasure import CrmTables, Exports, LakeTables, OtherFiles, Pages, Place
+from assets.erasure import EXPORTS, PAGES, CrmTables, Exports, LakeTables, OtherFiles, Pages, Place
 from assets.files import FileSource, readable
 from assets.input_source import InputTable
 from assets.scratch import scratch_folder
@@ -161,18 +161,18 @@ def _counted(places: list[Place], customer: str, problems: list[str]) -> dict[st
 
 def _places(settings: Settings) -> list[Place]:
     folders = {
-        "lake": (settings.lake.path, {".parquet"}),
-        "exports": (settings.crm.exports, {".parquet", ".csv"}),
-        "reports": (settings.lake.reports, {".html", ".md"}),
-        "Data Docs": (settings.lake.data_docs, {".html", ".md"}),
+        "lake": (settings.lake.path, frozenset({".parquet"})),
+        "exports": (settings.crm.exports, EXPORTS),
+        "reports": (settings.lake.reports, PAGES),
+        "Data Docs": (settings.lake.data_docs, PAGES),
     }
     return [
         LakeTables(lake_of(settings)),
         CrmTables(crm_of(settings)),
-        Exports(settings.beside(settings.crm.exports)),
+        Exports(settings.beside(settings.crm.exports), settings.language, settings.segments.names),
         Pages("reports", settings.beside(settings.lake.reports)),
         Pages("Data Docs", settings.beside(settings.lake.data_docs)),
-        *(OtherFiles(name, settings.beside(path), frozenset(ours)) for name, (path, ours) in folders.items()),
+        *(OtherFiles(name, settings.beside(path), ours) for name, (path, ours) in folders.items()),
     ]
 
 

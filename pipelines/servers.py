@@ -14,6 +14,7 @@ from rich.text import Text
 from pipelines.console import CONSOLE, complain
 from pipelines.guard import LOOPBACK, Guard
 from pipelines.settings import Settings
+from pipelines.shop import open_instance
 from pipelines.stores import tracking_of
 
 SERVERS = {"web": "Dagster", "mlflow": "MLflow", "pages": "Data Docs", "daemon": "Dagster's daemon"}
@@ -50,11 +51,11 @@ def serve_one(name: str, settings: Settings, port: int, behind: str | None = Non
         elif name == "web":
             from pipelines.webserver import run_webserver
 
-            run_webserver(guard)
+            run_webserver(settings, guard)
         else:
             from pipelines.webserver import run_daemon
 
-            run_daemon()
+            run_daemon(settings)
     except KeyboardInterrupt:
         pass
     return 0
@@ -71,9 +72,7 @@ def serve(settings: Settings, port: int) -> int:
             complain(f"port {taken} is in use: choose another with --port")
             return 1
     # Two processes that open a new history at once destroy it.
-    from dagster import DagsterInstance
-
-    with DagsterInstance.get():
+    with open_instance(settings):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Sessions of their own: a server's workers end with it.
     running = {

@@ -143,7 +143,7 @@ def test_a_night_that_a_command_started_is_told_once_with_what_failed_and_what_t
         assert message["text"].splitlines()[0] == f"churn: night {NIGHT} is red"
         assert "step arrivals: orders.csv" in message["text"]
         assert "'whan'" in message["text"]
-        assert f"`churn ui` shows the details of run {run.run_id}" in message["text"]
+        assert f"shows the details of run {run.run_id}" in message["text"]
         assert "Miller" not in message["text"]
         evaluate(settings, instance, run)
     assert len(chat.messages) == 1
