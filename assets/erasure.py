@@ -17,8 +17,9 @@ import polars as pl
 from assets.crm import Crm
 from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.crm_sqlite import clear_pages
+from assets.drafts import write_whole
 from assets.erased import APPLIED
-from assets.exports import export, harmless
+from assets.exports import export
 from assets.lake import Lake, store
 from assets.packs import FOLDER
 from assets.postgresql import is_postgresql, literal, quoted
@@ -171,9 +172,17 @@ class CrmTables:
 
 @dataclass(frozen=True)
 class Exports:
-    """The files of each night."""
+    """The files of each night.
+
+    Attributes:
+        folder: Where they are.
+        language: Of the workbook among them.
+        segments: Names of segments in it, by their codes.
+    """
 
     folder: Path
+    language: str = "en"
+    segments: Mapping[str, str] | None = None
 
     def count(self, customer: str) -> Counts:
         """Rows by file."""
@@ -185,8 +194,8 @@ class Exports:
         for folder in sorted({file.parent for file in self.files() if _exported(file, customer)}):
             # Without the file for programs there is nothing to write the others from: they stay, and are counted.
             if (folder / EXPORTED).exists():
-                table = pl.read_parquet(folder / EXPORTED)
-                export(table.filter(pl.col("customer_id") != customer), folder)
+                others = pl.read_parquet(folder / EXPORTED).filter(pl.col("customer_id") != customer)
+                export(others, folder, language=self.language, segments=self.segments)
 
     def files(self) -> list[Path]:
         """The files that are written for a night."""
@@ -213,9 +222,7 @@ class Pages:
                 text = file.read_text(encoding="utf-8")
                 for mention in _enclosed(customer):
                     text = mention.sub(rf"\1{GONE}\3", text)
-                draft = file.with_suffix(".draft")
-                draft.write_text(text, encoding="utf-8")
-                draft.replace(file)
+                write_whole(file, text)
 
     def files(self) -> list[Path]:
         """The pages."""
@@ -256,9 +263,7 @@ class OtherFiles:
 def _rows(file: Path, customer: str) -> int | None:
     """Rows of a customer in a table; None if it cannot be read."""
     if file.suffix == ".csv":
-        spreadsheet = file.name.endswith(".spreadsheet.csv")
-        frame = pl.scan_csv(file, separator=";" if spreadsheet else ",", infer_schema=False, glob=False)
-        customer = harmless(customer) if spreadsheet else customer
+        frame = pl.scan_csv(file, infer_schema=False, glob=False)
     else:
         frame = pl.scan_parquet(file, hive_partitioning=False, glob=False)
     try:

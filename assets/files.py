@@ -219,11 +219,11 @@ class FileSource:
                 return Contents(_with_partitions(frame, file.name))
             table = "CSV" if kind == "csv" else "NDJSON"
             text = plain_text(path, self.dialect, name=file.name, copy=copy.with_suffix(".text"), table=table)
+            named = (name for role in fields(self.columns) for name in getattr(self.columns, role.name))
+            wanted = {name.strip().lower() for name in named}
             if kind == "ndjson":
-                frame = read_ndjson(text.path, name=file.name)
+                frame = read_ndjson(text.path, name=file.name, wanted=wanted)
             else:
-                named = (name for role in fields(self.columns) for name in getattr(self.columns, role.name))
-                wanted = {name.strip().lower() for name in named}
                 lines = copy.with_suffix(".lines")
                 frame = read_csv(text.path, self.dialect, name=file.name, copy=lines, wanted=wanted)
             return Contents(_with_partitions(frame, file.name), text.encoding, text.nul_lines)

@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 import dagster as dg
 import polars as pl
 
+from assets.commands import with_settings
 from assets.data_docs import page_of
 from assets.engine import Engine
 from assets.lake import Lake
@@ -98,8 +99,10 @@ def _reported(
         words = f"{table}: {result.check_name}: {result.description}"
         if not result.passed and result.severity == dg.AssetCheckSeverity.ERROR:
             context.log.error(
-                f"{words} Mend the data, change the limit in churn.toml, or accept it this once: "
-                f"churn run --night {night} --accept {result.check_name}"
+                with_settings(
+                    f"{words} Mend the data, change the limit in churn.toml, or accept it this once: "
+                    f"`churn run --night {night} --accept {result.check_name}`"
+                )
             )
         elif not result.passed:
             context.log.warning(words)

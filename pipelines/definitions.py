@@ -31,11 +31,12 @@ from assets.validation import (
 from models.challenge import Question
 from pipelines.console import CONSOLE
 from pipelines.erasure import erase_again
-from pipelines.jobs import JOBS
+from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
+from pipelines.shop import refuse_another_shop, run_tags
 from pipelines.stores import crm_of, lake_of, tracking_of
 
 
@@ -77,10 +78,15 @@ def resources(settings: Settings) -> dict[str, Any]:
 
 
 def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
-    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
+    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end.
+
+    A run that was meant for another shop does not get it.
+    """
 
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
+        if context.run is not None:
+            refuse_another_shop(context.run, settings)
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
         say = context.log.info if context.log else CONSOLE.print
         with settings.turn().taken(f"the run{night}", say):
@@ -138,7 +144,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             check_model_drift,
             check_at_risk_segments,
         ],
-        jobs=JOBS,
+        jobs=jobs(run_tags(settings)),
         schedules=[nightly_schedule(settings)],
         sensors=sensors(settings),
         resources=resources(settings),
@@ -148,4 +154,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The pipeline of the settings that `$CHURN_CONFIG` names; read when Dagster asks, not when a command imports us."""
+    return definitions(load_settings())

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSetti
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
 from assets.addresses import shown
+from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
@@ -37,12 +38,11 @@ from models.ranking import EvaluationRecipe
 from models.tiers import Tiers
 from models.transactions import ValidationRules
 from models.value import ValueRule
+from pipelines.console import Log
 from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
 from pipelines.settings_errors import SettingsError, sentence
 
-CONFIG_VARIABLE = "CHURN_CONFIG"
-DEFAULT_CONFIG = Path("churn.toml")
 SECRETS = (
     *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri")),
     *(("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token")),
@@ -64,6 +64,10 @@ class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
+        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the file
+            if it is not called ``churn.toml``.
+        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal, and
+            otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
@@ -71,6 +75,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="CHURN__", env_nested_delimiter="__", env_ignore_empty=True
     )
 
+    shop: str | None = Field(default=None, pattern=r"^\S(.{0,58}\S)?$")
     source: Source
     inputs: tuple[Input, ...] = ()
     consent: ConsentSettings = ConsentSettings()
@@ -87,6 +92,7 @@ class Settings(BaseSettings):
     retention: Policy = Policy()
     experiment: Experiment = Experiment()
     language: Literal["en", "de"] = "en"
+    log: Log = "auto"
     crm: CrmSettings = CrmSettings()
     mlflow: MlflowSettings = MlflowSettings()
     lake: LakeSettings = LakeSettings()
@@ -103,6 +109,12 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, so that one key can be tried without an edit."""
         return _Environment(settings_cls), init_settings
+
+    @property
+    def shop_name(self) -> str:
+        """What the shop is called."""
+        own = self.file.parent.name if self.file.name == DEFAULT_CONFIG.name else self.file.stem
+        return self.shop or own or "churn"
 
     def beside(self, path: Path) -> Path:
         """A path of the settings, relative to the folder of their file."""
@@ -170,7 +182,8 @@ class Settings(BaseSettings):
         if given.customer_id is None or given.timestamp is None or not given.rule.recorded:
             return ()
         who = ColumnMapping(customer_id=(given.customer_id,), timestamp=(given.timestamp,))
-        return (ConsentSource(self._rows_at(given, who), given.channels, given.channel, given.given),)
+        reading = Reading(given.timestamp_format)
+        return (ConsentSource(self._rows_at(given, who, reading), given.channels, given.channel, given.given),)
 
     def _rows_of(self, given: Input) -> FileSource | InputTable:
         optional = {"amount": given.value, "category": given.category, "contract_until": given.valid_until}
@@ -179,13 +192,16 @@ class Settings(BaseSettings):
             timestamp=(given.timestamp,),
             **{name: (own,) for name, own in optional.items() if own is not None},
         )
-        return self._rows_at(given, columns)
+        return self._rows_at(given, columns, Reading(given.timestamp_format, given.decimal))
 
-    def _rows_at(self, given: Input | ConsentSettings, columns: ColumnMapping) -> FileSource | InputTable:
+    def _rows_at(
+        self, given: Input | ConsentSettings, columns: ColumnMapping, reading: Reading
+    ) -> FileSource | InputTable:
         if given.path is not None:
-            return FileSource(self.place(given.path), columns)
+            return FileSource(self.place(given.path), columns, reading)
         assert self.source.url is not None  # checked where settings are loaded
-        return InputTable(self.source.url.get_secret_value(), given.table or "query", columns, query=given.query)
+        url = self.source.url.get_secret_value()
+        return InputTable(url, given.table or "query", columns, query=given.query, reading=reading)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""

@@ -100,7 +100,7 @@ def test_what_is_published_is_what_is_read(either):
         "night": day(0),
         "run_id": "run 1",
         "rows": 2,
-        "published_at": found["updated_at"][0],
+        "published_at": found["updated_at"].max(),
     }
     alone = night(1, {"a": {"reason_1": "Ärger; 'viel'", "value": 0.1 + 0.2, "currency": None}})
     either.publish(alone, day(1), "run 2")
@@ -313,7 +313,8 @@ MAPPED = ["customer_id", "churn_probability", "risk_tier", "segment", "action", 
 class Watermark:
     """A CRM: a client of the database that asks for what has changed since it last asked, and knows nothing else."""
 
-    def __init__(self, database, stack):
+    def __init__(self, database, stack, *, newer=">", page=None):
+        self.newer, self.page = newer, page
         self.known: dict[str, tuple[object, ...]] = {}
         self.since, self.place, text = "2000-01-01T00:00:00.000000Z", "?", ""
         if is_postgresql(database):
@@ -327,12 +328,56 @@ class Watermark:
         self.asked = f"SELECT {', '.join(MAPPED)}, updated_at{text} FROM at_risk_segments"
 
     def poll(self):
-        self.cursor.execute(f"{self.asked} WHERE updated_at > {self.place} ORDER BY updated_at", [self.since])
-        for *told, stamp in self.cursor.fetchall():
-            self.known[told[0]], self.since = tuple(told), stamp
+        limit = "" if self.page is None else f" LIMIT {self.page}"
+        query = f"{self.asked} WHERE updated_at {self.newer} {self.place} ORDER BY updated_at{limit}"
+        while True:
+            since = self.since
+            self.cursor.execute(query, [since])
+            rows = self.cursor.fetchall()
+            for *told, stamp in rows:
+                self.known[told[0]], self.since = tuple(told), stamp
+            if self.page is None or self.since == since or not rows:
+                return
 
     def told(self):
         return {told for told in self.known.values() if told[MAPPED.index("risk_tier")] != "none"}
+
+
+READERS = {
+    "strict": {},
+    "inclusive": {"newer": ">="},
+    "paged": {"page": 50},
+    "inclusive pages": {"newer": ">=", "page": 50},
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_whoever_reads_by_watermark_loses_nothing_in_pages_or_at_once(either, reader):
+    many = {f"c{number:03}": {"value": float(number)} for number in range(170)}
+    fewer = {who: {**row, "value": row["value"] + 1} for who, row in many.items() if who < "c120"}
+    others = {f"n{number:03}": {} for number in range(60)}
+    assert either.read().is_empty()
+    with ExitStack() as stack:
+        client = Watermark(either.database, stack, **reader)
+        for number, customers in ((0, many), (2, {**fewer, **others}), (1, many)):
+            publish(either, number, customers)
+            client.poll()
+            assert client.known == {row[0]: tuple(row) for row in rows_read(either, client)}
+        either.point_to(day(0), "back")
+        client.poll()
+        assert client.known == {row[0]: tuple(row) for row in rows_read(either, client)}
+    for relation in ("at_risk_segments", "at_risk_segments_history"):
+        stored = either.read(relation)
+        for _, rows in stored.group_by("night"):
+            assert rows["updated_at"].is_unique().all()
+    log = either.read("publication_log").sort("published_at")
+    assert log["published_at"].is_unique().all()
+    assert either.read()["updated_at"].max() <= log["published_at"].max()
+
+
+def rows_read(crm, client):
+    client.cursor.execute(f"SELECT {', '.join(MAPPED)} FROM at_risk_segments")
+    return client.cursor.fetchall()
 
 
 REFUSE = {
