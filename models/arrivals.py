@@ -152,8 +152,8 @@ def raw_gate(
     return frame, expected
 
 
-def raw_checks() -> list[str]:
-    """Every asset check that :func:`raw_gate` can ask for."""
+def raw_expectations() -> list[Expectation]:
+    """All that :func:`raw_gate` can expect of a night."""
     night = date(2000, 1, 2)
     _, expected = raw_gate(
         RawTransaction.create_empty(lazy=True),
@@ -163,7 +163,7 @@ def raw_checks() -> list[str]:
         past=Past(nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]})),
         rows=1_000,
     )
-    return list(dict.fromkeys(expectation.check for expectation in expected))
+    return expected
 
 
 def _currencies(rules: ValidationRules) -> Expectation:
