@@ -1,7 +1,7 @@
 """Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from assets import crm_tables as tables
 from assets.addresses import shown
 from assets.crm_postgresql import PostgresqlStore
 from assets.crm_sqlite import SqliteStore
-from assets.exports import export
+from assets.exports import exported
 from assets.postgresql import is_postgresql
 from models.segments import AtRiskSegment
 
@@ -62,7 +62,7 @@ class Crm:
     segment_names: Mapping[str, str] = field(default_factory=dict)
 
     def publish(self, table: pl.DataFrame, night: date, run_id: str) -> Publication:
-        """Deliver a night: check, write, make it current, log; all of it or nothing, then the files.
+        """Deliver a night: check, write, make it current, log; all of it or nothing, files included.
 
         The same snapshot again changes nothing. A night older than the current one only gets its history.
 
@@ -74,18 +74,17 @@ class Crm:
         Raises:
             dataframely.exc.ValidationError: when the table breaks its contract.
             ValueError: when it holds rows of another night.
+            DeliveryError: when tables or files cannot be written; nothing is delivered.
+            PlacingError: when the tables have the night, and its files could not be put in their places.
         """
         rows = AtRiskSegment.validate(table)
         if not (rows["night"] == night).all():
             raise ValueError(f"the table holds {rows['night'].unique().to_list()}, not {night} alone; pass one night")
         snapshot = rows.row(0, named=True)["snapshot_id"] if rows.height else f"{night}_empty"
-        with self.transaction() as store:
+        # Whoever is told that a night was not delivered must not find it in the CRM: the commit comes after the files.
+        with self._exported(rows, night), self.transaction() as store:
             layout.prepare(store)
-            publication = self._publish(store, rows, layout.Entry(snapshot, night, run_id, rows.height, _now(store)))
-        if self.exports:
-            folder = Path(self.exports) / str(night)
-            export(rows, folder, language=self.language, segments=self.segment_names)
-        return publication
+            return self._publish(store, rows, layout.Entry(snapshot, night, run_id, rows.height, _now(store)))
 
     def point_to(self, night: date, run_id: str, permitted: Callable[[pl.DataFrame], pl.DataFrame]) -> Publication:
         """Let the CRM read a stored night again; what differs from today's table counts as changed.
@@ -99,7 +98,7 @@ class Crm:
         Raises:
             ValueError: when the night is not in the history.
         """
-        with self.transaction() as store:
+        with ExitStack() as files, self.transaction() as store:
             layout.prepare(store)
             log = tables.log(store)
             known = [entry for entry in log if entry.night == night]
@@ -108,10 +107,8 @@ class Crm:
                 latest = ", ".join(str(day) for day in sorted({entry.night for entry in log})[-5:]) or "none"
                 raise ValueError(f"{night} is not in the history of the CRM; the latest nights published: {latest}")
             entry = layout.Entry(known[-1].snapshot_id, night, run_id, rows.height, _now(store))
-            done = self._make_current(store, rows, entry)
-        if self.exports:
-            export(rows, Path(self.exports) / str(night))
-        return done
+            files.enter_context(self._exported(rows, night))
+            return self._make_current(store, rows, entry)
 
     def read(self, relation: str = layout.CURRENT) -> pl.DataFrame:
         """The current table, its history or changes (`at_risk_segments_…`), or the `publication_log`."""
@@ -146,6 +143,11 @@ class Crm:
         if is_postgresql(self.database):
             return PostgresqlStore.transaction(self.database)
         return SqliteStore.transaction(self.database)
+
+    def _exported(self, rows: pl.DataFrame, night: date) -> AbstractContextManager[object]:
+        if not self.exports:
+            return nullcontext()
+        return exported(rows, Path(self.exports) / str(night), language=self.language, segments=self.segment_names)
 
     def _publish(self, store: layout.Store, rows: pl.DataFrame, entry: layout.Entry) -> Publication:
         current = tables.pointed(store)

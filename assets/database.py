@@ -28,7 +28,8 @@ from assets.postgresql import (
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY, Arrival, numbered
 from models.delivery_notes import ABSENT, drift
-from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
+from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, look_at, notation_of, resolve
+from models.notation import usual
 
 URL_VARIABLE = "CHURN__SOURCE__URL"
 
@@ -135,8 +136,15 @@ def read_database(
         "size": path.stat().st_size,
     }
     span = {"arrived_from": after and _end(after, definition), "arrived_until": _end(night, definition)}
-    read = canonical(rows, source.columns, source.reading, timezone=definition.timezone, file=source.name)
+    seen = look_at(rows, source.columns, file=source.name)
+    beside = usual(manifest.select("decimal_mark", "timestamp_pattern").iter_rows())
+    notation = notation_of(seen, source.reading, file=source.name, beside=beside)
+    line |= {"decimal_mark": seen.decimal, "timestamp_pattern": seen.pattern}
+    read = canonical(
+        rows, source.columns, source.reading, timezone=definition.timezone, file=source.name, notation=notation
+    )
     notes = [note for note in drift(rows.collect_schema().names(), source.columns, file=source.name) if ABSENT in note]
+    notes += [(source.name, kind, detail) for kind, detail in notation.notes]
     line |= {"rows": count, "due": count, "later": 0} | span
     yield Arrival(notes, line, numbered(read, source.identity))
 

@@ -17,6 +17,7 @@ import polars as pl
 from assets.crm import Crm
 from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.crm_sqlite import clear_pages
+from assets.drafts import write_whole
 from assets.erased import APPLIED
 from assets.exports import export
 from assets.lake import Lake, store
@@ -28,8 +29,9 @@ from models.ids import folded
 
 EXPORTED = "at_risk_segments.parquet"
 GONE = "(erased)"
+EXPORTS = frozenset({".parquet", ".csv", ".xlsx"})
+PAGES = frozenset({".html", ".md"})
 _NOTHING_OF_CUSTOMERS = frozenset({APPLIED, HOLDER})
-_PAGES = frozenset({".html", ".md"})
 _ENCLOSED = (("\\*\\*", "\\*\\*"), (">", "<"), ("'", "'"), ('"', '"'), ("&#39;", "&#39;"), ("&#34;", "&#34;"))
 """What stands before and after an id in a page: bold, alone in a cell, or quoted; a number in a text is none."""
 
@@ -184,22 +186,21 @@ class Exports:
 
     def count(self, customer: str) -> Counts:
         """Rows by file."""
-        found = {f"exports, {file.relative_to(self.folder)}": _rows(file, customer) for file in self.files()}
+        found = {f"exports, {file.relative_to(self.folder)}": _exported(file, customer) for file in self.files()}
         return {name: rows for name, rows in found.items() if rows != 0}
 
     def erase(self, customer: str) -> None:
         """Write the nights that hold him anew, without him."""
-        for folder in sorted({file.parent for file in self.files() if _rows(file, customer)}):
+        for folder in sorted({file.parent for file in self.files() if _exported(file, customer)}):
             # Without the file for programs there is nothing to write the others from: they stay, and are counted.
             if (folder / EXPORTED).exists():
-                table = pl.read_parquet(folder / EXPORTED)
-                others = table.filter(pl.col("customer_id") != customer)
+                others = pl.read_parquet(folder / EXPORTED).filter(pl.col("customer_id") != customer)
                 export(others, folder, language=self.language, segments=self.segments)
 
     def files(self) -> list[Path]:
         """The files that are written for a night."""
         found = sorted(self.folder.rglob("at_risk_segments*"))
-        return [file for file in found if file.suffix in (".parquet", ".csv")]
+        return [file for file in found if file.suffix in EXPORTS]
 
 
 @dataclass(frozen=True)
@@ -221,13 +222,11 @@ class Pages:
                 text = file.read_text(encoding="utf-8")
                 for mention in _enclosed(customer):
                     text = mention.sub(rf"\1{GONE}\3", text)
-                draft = file.with_suffix(".draft")
-                draft.write_text(text, encoding="utf-8")
-                draft.replace(file)
+                write_whole(file, text)
 
     def files(self) -> list[Path]:
         """The pages."""
-        return sorted(file for file in self.folder.rglob("*") if file.suffix in _PAGES)
+        return sorted(file for file in self.folder.rglob("*") if file.suffix in PAGES)
 
 
 @dataclass(frozen=True)
@@ -271,6 +270,10 @@ def _rows(file: Path, customer: str) -> int | None:
         return int(frame.filter(pl.col("customer_id") == customer).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError):
         return None
+
+
+def _exported(file: Path, customer: str) -> int | None:
+    return _traces(file, customer) if file.suffix == ".xlsx" else _rows(file, customer)
 
 
 def _mentions(file: Path, customer: str) -> int | None:

@@ -17,7 +17,7 @@ from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
 from models.definition import ChurnDefinition
-from models.deliveries import Arrival, Delivery
+from models.deliveries import Arrival, Delivery, waiting
 from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
 from models.mapping import DeliveryError
 
@@ -121,6 +121,8 @@ def arrivals(
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
     noted = [(night, *note) for each in taken for note in each.notes]
+    today = night_just_ended(datetime.now(UTC), churn.zone)
+    noted += [(night, *note) for note in waiting(manifest, lines, night=night, today=today)]
     notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
     tell(context, notes)
     deliveries = pl.LazyFrame(lines, schema=Delivery.create_empty().schema)

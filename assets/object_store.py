@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from assets.addresses import redacted, shown
+from assets.drafts import draft_of
 from models.mapping import DeliveryError
 
 CREDENTIALS = {
@@ -73,11 +74,9 @@ def fetch(url: str, key: str, target: Path, retries: int) -> None:
     """
     from obstore.store import from_url
 
-    draft = target.with_suffix(".draft")
-    with _explained(f"{url}/{key}"), draft.open("wb") as out:
+    with _explained(f"{url}/{key}"), draft_of(target) as draft, draft.open("wb") as out:
         for chunk in from_url(url, retry_config={"max_retries": retries}).get(key):
             out.write(chunk)
-    draft.replace(target)
 
 
 @contextmanager

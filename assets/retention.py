@@ -17,7 +17,9 @@ from models.experiment import Experiment
 from models.matrix import Segments
 from models.segments import as_permitted
 from models.segments import at_risk_segments as segments_of
+from models.spellings import crowds_of
 from models.tiers import Tiers
+from models.transactions import ValidationRules
 from models.value import ValueRule
 
 RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "deliver", "suppressed_reason")
@@ -44,6 +46,7 @@ def at_risk_segments(
     segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
     consent_rule: dg.ResourceParam[ConsentRule],
+    rules: dg.ResourceParam[ValidationRules],
     churn_scores: pl.DataFrame,
     customer_features: pl.DataFrame,
     save_rates: pl.DataFrame,
@@ -70,6 +73,7 @@ def at_risk_segments(
         spend=None if learned is None else learned.spend,
         profiled=profiled(previous.lazy(), consents, consent_rule, night).collect()["customer_id"],
         rates=save_rates,
+        crowds=crowds_of(customer_features, rules.max_customer_share),
     )
     context.add_output_metadata(figures_of(table))
     return table

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.commands import with_settings
 from assets.crm import Crm
+from assets.drafts import write_whole
 from assets.lake import Lake
 from assets.night_report import NightReport, gap
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
@@ -17,7 +18,7 @@ from assets.settled_night import SettledNight
 from models.actions import Policy
 from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
-from models.delivery_notes import SKIPPED, sentences
+from models.delivery_notes import WARNINGS, sentences
 from models.drift import stale
 from models.enrolment import ARM
 from models.experiment import Experiment
@@ -120,9 +121,9 @@ def retention_report(
             "models and runs": with_settings("`churn ui`", elsewhere=True).strip("`"),
         },
     )
-    reports.page(night).parent.mkdir(parents=True, exist_ok=True)
-    reports.page(night).write_text(as_html(report), encoding="utf-8")
-    reports.text(night).write_text(as_text(report), encoding="utf-8")
+    write_whole(reports.page(night), as_html(report))
+    # Last: it says that the night ran to its end.
+    write_whole(reports.text(night), as_text(report))
     earned = report.totals["expected_profit"]
     money = {} if earned is None or most is None else {"earned": earned, "most": most, "gap": gap(earned, most)}
     return dg.MaterializeResult(
@@ -133,7 +134,7 @@ def retention_report(
 
 def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:
     """What a reader of the night should know of its deliveries and its model."""
-    said = sentences(notes, SKIPPED)
+    said = [sentence for kind in WARNINGS for sentence in sentences(notes, kind)]
     if "amount" not in columns.delivered:
         said.append(
             "The deliveries carry no amounts: there is no value, no value at risk and no expected profit, and the "

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 
+from assets.drafts import DRAFTS
+
 PREFIX = ".churn-scratch-"
-DRAFTS = "*.draft"
 _LOCK = ".lock"
 _MADE_SECONDS = 60
 

@@ -52,7 +52,6 @@ class Training(dg.Config):
 @dg.asset(
     partitions_def=NIGHTS,
     deps=[*ARRIVED, "customer_features"],
-    pool="training",
     group_name="training",
     kinds={"xgboost", "mlflow"},
 )
@@ -74,6 +73,7 @@ def churn_model(
     night, auto = as_night(context.partition_key), config.due == "auto"
     if auto and night in lake.nights("churn_model"):
         return _told(lake.scan("churn_model", [night]).collect(), tracking)
+    tracking.finish_appointment()
     serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
         if not _stale(serving, tracking, night, drift_limits):

@@ -1,14 +1,15 @@
 """Which rows of a delivery are due tonight, and which were known already."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from difflib import get_close_matches
+from typing import Any
 
 import dataframely as dy
 import polars as pl
 
-from models.delivery_notes import Note
+from models.delivery_notes import FUTURE, WAITING, Note
 
 IDENTITY = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "amount")
 """Two rows that agree in all of these are the same line of the same order, unless the settings say otherwise."""
@@ -17,11 +18,16 @@ LEAST_IDENTITY = ("customer_id", "timestamp")
 """What no identity can do without: lines of two customers are two, and only nights since its day can know a line."""
 
 
+_FEW_DAYS = timedelta(days=3)
+"""Clocks of tills and zones of servers go astray by less."""
+
+
 class Delivery(dy.Schema):
     """What one file brought in one night; together the manifest of what was ingested.
 
-    ``later`` counts the rows that are still to come, and ``next_day`` is the first of their event days. ``encoding`` is
-    that of a text that has more than ASCII.
+    ``later`` counts the rows that are still to come; ``next_day`` is the first of their event days and ``last_day`` the
+    last. ``encoding`` is that of a text that has more than ASCII. ``decimal_mark`` and ``timestamp_pattern`` are how it
+    is written, where its values leave no doubt.
     """
 
     night = dy.Date(primary_key=True)
@@ -33,6 +39,9 @@ class Delivery(dy.Schema):
     due = dy.Int64(nullable=False)
     later = dy.Int64(nullable=False)
     next_day = dy.Date(nullable=True)
+    last_day = dy.Date(nullable=True)
+    decimal_mark = dy.String(nullable=True)
+    timestamp_pattern = dy.String(nullable=True)
     encoding = dy.String(nullable=True)
     arrived_from = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
     arrived_until = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
@@ -49,7 +58,7 @@ class Arrival:
     """
 
     notes: Sequence[Note]
-    line: Mapping[str, object] | None = None
+    line: Mapping[str, Any] | None = None
     rows: pl.LazyFrame | None = None
 
 
@@ -133,6 +142,23 @@ def due(rows: pl.LazyFrame, *, night: date, after: date | None) -> pl.LazyFrame:
     if after is None:
         return rows.filter(pl.col("day").is_null() | (pl.col("day") <= night))
     return rows.filter(pl.col("day").is_between(after, night, closed="right"))
+
+
+def waiting(manifest: pl.DataFrame, lines: Sequence[Mapping[str, Any]], *, night: date, today: date) -> Iterator[Note]:
+    """The files of this and earlier nights with rows that happened after a night, and wait for theirs.
+
+    Args:
+        manifest: What earlier nights took in.
+        lines: Tonight's lines of the manifest.
+        night: As-of date.
+        today: The newest night that is over; what lies well after it cannot have happened.
+    """
+    tonight = pl.DataFrame(lines, schema=manifest.schema)
+    newest = pl.concat([manifest, tonight]).sort("night").unique("source_file", keep="last").sort("source_file")
+    ahead = newest.filter(pl.col("next_day") > night).select("source_file", "later", "next_day", "last_day")
+    for file, rows, first, last in ahead.iter_rows():
+        kind = FUTURE if last > max(night, today) + _FEW_DAYS else WAITING
+        yield file, kind, f"{rows:,} from {first} to {last}"
 
 
 def unknown(rows: pl.LazyFrame, known: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> pl.LazyFrame:

@@ -8,7 +8,8 @@ import dataframely as dy
 import polars as pl
 
 from models.headers import tell_names
-from models.mapping import ColumnMapping, resolve
+from models.mapping import IDS, ColumnMapping, resolve
+from models.notation import DAY_UNCLEAR, GROUPED, INEXACT, MIXED_MARKS, OTHER_MARK, OTHER_ORDER, PARTLY_READ
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
 """The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
@@ -22,8 +23,13 @@ CHANGED, SHARED = "orders_changed", "lines_shared"
 """Orders of earlier nights came again with other lines; lines count once because another file of the night, which has
 little else in common, holds them too."""
 
-WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL)
-REMARKS = (EMPTY, ABSENT, UNUSED, ERASED)
+ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
+"""Ids were rounded by a spreadsheet; rows happened after the night and wait for theirs; some of them are yet to happen
+in more than a few days."""
+
+_WRITTEN = (ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ)
+WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL, *_WRITTEN, FUTURE)
+REMARKS = (EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
 """Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
 
 _SENTENCES = {
@@ -33,6 +39,16 @@ _SENTENCES = {
     NUL: "{file}: NUL characters were taken out, first in line {detail}.",
     CHANGED: "{file}: {detail}",
     SHARED: "{file}: {detail}",
+    GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
+    MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",
+    OTHER_MARK: "{file}: numbers have {detail}. Look whether its amounts are right.",
+    DAY_UNCLEAR: "{file}: nothing tells day from month: {detail}. Set source.timestamp_format.",
+    OTHER_ORDER: "{file}: {detail}. Look whether its days are right, or set source.timestamp_format.",
+    PARTLY_READ: "{file}: source.timestamp_format reads only {detail}.",
+    INEXACT: "{file}: ids above 9007199254740992 came as floats and may be rounded: {detail}. Deliver them as text.",
+    ROUNDED: "{file}: ids such as 4.00638E+12 were rounded by a spreadsheet and are no ids: {detail}. Deliver text.",
+    WAITING: "{file}: rows of later days wait for their nights: {detail}.",
+    FUTURE: "{file}: rows of days to come wait for their nights: {detail}. Is source.columns.timestamp the right one?",
     SKIPPED: "{detail} It was skipped and will be tried again the next night.",
     UNUSED: "{file}: columns that no setting names are left out: {detail}.",
     ERASED: "{file}: rows of customers who were erased are left out: {detail}.",
@@ -86,6 +102,17 @@ def foreign_encodings(encodings: Mapping[str, str | None], earlier: Iterable[str
                 f"read as {encoding}, most files as {usual}. Look at its names: if letters are wrong, deliver it as "
                 "UTF-8.",
             )
+
+
+def rounded_ids(rows: pl.LazyFrame) -> str | None:
+    """Which ids of a delivery a spreadsheet rounded, with counts; None if there are none.
+
+    Args:
+        rows: Canonical rows; an id that was rounded is null and stands in `unreadable`.
+    """
+    said = pl.col("unreadable").drop_nulls()
+    counts = rows.select(said.str.contains(f'"{role}":', literal=True).sum().alias(role) for role in IDS).collect()
+    return ", ".join(f"{count:,} of {role}" for role, count in counts.row(0, named=True).items() if count) or None
 
 
 def sentences(notes: pl.DataFrame, kind: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -46,6 +47,9 @@ def _options(
 
 def main() -> None:
     """Run the command; settings that cannot be used end it with exit code 2."""
+    # A closed terminal ends a run as SIGTERM does, with a word in Dagster's history; under nohup it ends nothing.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         app()
     except SettingsError as error:

@@ -42,7 +42,8 @@ def places(settings: Settings) -> Iterator[Place]:
     where = source.path or f"{source.table or 'query'} of the database"
     yield _tried("source", shown(where), lambda: _source(settings), *settings.secrets())
     yield _tried("columns", "of the source", lambda: _columns(settings), *settings.secrets())
-    for name, folder in (("lake", settings.lake.path), ("reports", settings.lake.reports)):
+    folders = {"lake": settings.lake.path, "reports": settings.lake.reports, "exports": settings.crm.exports}
+    for name, folder in folders.items():
         path = settings.beside(folder)
         yield _tried(name, str(path), lambda path=path: _writable(path))  # type: ignore[misc]
     database = settings.crm_database()

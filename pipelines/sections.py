@@ -41,8 +41,9 @@ class Source(_Section):
         query: Database: a SELECT in place of a table.
         arrived_column: Database: when a row arrived; without it a row counts as arrived when it happened.
         columns: Canonical name = your name, or a list of names where headers drift.
-        timestamp_format: A strftime pattern such as ``%d.%m.%Y``; found out from each file where absent.
-        decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``.
+        timestamp_format: A strftime pattern such as ``%d.%m.%Y``, or what numbers count: ``s``, ``ms``, ``us`` or
+            ``ns`` since 1970, or ``excel`` for the days of a spreadsheet; found out from each file where absent.
+        decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``, which finds it out from each file.
         delimiter: Delimiter of csv files; found out from each file where absent.
         quote: Quotation mark of csv files; found out from each file where absent.
         encoding: Encoding of the text files that are not UTF-8; Windows-1252 where absent.
@@ -103,6 +104,8 @@ class Input(_Section):
         valid_until: Attributes: column with the last valid day; empty is for ever.
         value: Column with a number, such as an answer from 0 to 10.
         category: Column with a text, such as the kind of ticket or the tariff.
+        timestamp_format: As for transactions, of timestamp and valid_until.
+        decimal: As for transactions, of value.
         role: ``contacts`` says that these events are the contacts that were really made; settlement then also tells the
             effect on those who were reached.
     """
@@ -117,6 +120,8 @@ class Input(_Section):
     valid_until: str | None = None
     value: str | None = None
     category: str | None = None
+    timestamp_format: str | None = None
+    decimal: Literal["auto", ".", ","] = "auto"
     role: Literal["contacts"] | None = None
 
     @model_validator(mode="after")
@@ -146,6 +151,7 @@ class ConsentSettings(_Section):
             of the file is an objection to ``marketing``.
         channel: Column that says what a row is about, where each row is about one thing.
         given: Column that says yes or no, beside ``channel``.
+        timestamp_format: As for transactions.
         legal_basis: Of contacts: ``consent`` contacts nobody by a channel without a yes for it, ``legitimate_interest``
             everybody without a no.
         profiling_basis: Of features, scores and training: ``legitimate_interest`` takes in everybody who has not
@@ -160,6 +166,7 @@ class ConsentSettings(_Section):
     channels: dict[str, str] = {}
     channel: str | None = None
     given: str | None = None
+    timestamp_format: str | None = None
     legal_basis: Basis = "consent"
     profiling_basis: Basis = "legitimate_interest"
 

@@ -182,7 +182,8 @@ class Settings(BaseSettings):
         if given.customer_id is None or given.timestamp is None or not given.rule.recorded:
             return ()
         who = ColumnMapping(customer_id=(given.customer_id,), timestamp=(given.timestamp,))
-        return (ConsentSource(self._rows_at(given, who), given.channels, given.channel, given.given),)
+        reading = Reading(given.timestamp_format)
+        return (ConsentSource(self._rows_at(given, who, reading), given.channels, given.channel, given.given),)
 
     def _rows_of(self, given: Input) -> FileSource | InputTable:
         optional = {"amount": given.value, "category": given.category, "contract_until": given.valid_until}
@@ -191,13 +192,16 @@ class Settings(BaseSettings):
             timestamp=(given.timestamp,),
             **{name: (own,) for name, own in optional.items() if own is not None},
         )
-        return self._rows_at(given, columns)
+        return self._rows_at(given, columns, Reading(given.timestamp_format, given.decimal))
 
-    def _rows_at(self, given: Input | ConsentSettings, columns: ColumnMapping) -> FileSource | InputTable:
+    def _rows_at(
+        self, given: Input | ConsentSettings, columns: ColumnMapping, reading: Reading
+    ) -> FileSource | InputTable:
         if given.path is not None:
-            return FileSource(self.place(given.path), columns)
+            return FileSource(self.place(given.path), columns, reading)
         assert self.source.url is not None  # checked where settings are loaded
-        return InputTable(self.source.url.get_secret_value(), given.table or "query", columns, query=given.query)
+        url = self.source.url.get_secret_value()
+        return InputTable(url, given.table or "query", columns, query=given.query, reading=reading)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
