@@ -45,7 +45,7 @@ def run_job(job: str, night: date, settings: Settings, accepted: Sequence[str] =
         The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
     """
     with open_instance(settings) as instance:
-        done = _run(definitions(settings).resolve_job_def(job), night, settings, instance, accepted)
+        done = _run(definitions(settings, [night]).resolve_job_def(job), night, settings, instance, accepted)
     if done == DONE and job != NIGHTLY:
         CONSOLE.print(_result(job, night, settings))
     return done
@@ -123,7 +123,7 @@ def run_nights(
         except ValueError as error:
             return _refused(left[0], error, settings)
     # One set of definitions and one connection to Dagster's history for all nights.
-    job, begun, seconds = definitions(settings).resolve_job_def("nightly"), time.monotonic(), list[float]()
+    job, begun, seconds = definitions(settings, left).resolve_job_def("nightly"), time.monotonic(), list[float]()
     with open_instance(settings) as instance, ExitStack() as held:
         if len(left) > 1:
             try:
