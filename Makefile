@@ -1,17 +1,22 @@
 .PHONY: run test lock bench
 .DELETE_ON_ERROR:
 
+# Kernels of OpenBLAS, by what the processor can run; other processors than x86 have their own.
+FLAGS := $(shell grep -m 1 ^flags /proc/cpuinfo 2>/dev/null)
+KERNELS := $(if $(filter pni,$(FLAGS)),Prescott) $(if $(filter avx2,$(FLAGS)),Haswell Zen) $(if $(filter avx512f,$(FLAGS)),SkylakeX)
+
 run: .venv/runtime ## real transactions in, a delivered at-risk table out
 	.venv/bin/churn example
 	.venv/bin/churn run --night 1998-03-31
 	.venv/bin/churn run --night 1998-06-30
 
-test: .venv/development ## lint, types, import layers, definitions, tests
+test: .venv/development ## lint, types, import layers, definitions, tests, those of numbers under every kernel
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
 	.venv/bin/lint-imports
 	DAGSTER_HOME=$(CURDIR) .venv/bin/dg check defs
+	for kernel in $(KERNELS); do OPENBLAS_CORETYPE=$$kernel .venv/bin/pytest -n0 tests/models/test_degenerate.py || exit; done
 	.venv/bin/pytest
 
 .venv/bin/uv:

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from assets.advice_figures import backtest_figure, save_png
+from assets.drafts import write_whole
 from assets.drawing import name_of, ordered
 from assets.retention_report import Reports
 from models.backtest import CHALLENGER, FIGURES
@@ -65,7 +66,7 @@ class BacktestReport:
 def write_report(report: BacktestReport, reports: Reports) -> None:
     """Write ``backtest.md`` and ``backtest.png`` to the folder of the reports."""
     save_png(backtest_figure(report.figures), reports.text("backtest").with_suffix(".png"))
-    reports.text("backtest").write_text(as_text(report), encoding="utf-8")
+    write_whole(reports.text("backtest"), as_text(report))
 
 
 def as_text(report: BacktestReport) -> str:

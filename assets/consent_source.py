@@ -10,6 +10,7 @@ from assets.files import FileSource, readable
 from assets.input_source import InputTable, named, written_frames
 from models.consent import MARKETING, flags
 from models.definition import ChurnDefinition
+from models.headers import tell_header
 from models.mapping import DeliveryError, canonical
 from models.notation import Notation
 
@@ -45,7 +46,7 @@ class ConsentSource:
                     yield flags(said, theirs or {MARKETING: MARKETING}, file=name)
 
     def _said(self, frame: pl.LazyFrame, name: str, timezone: str, notation: Notation) -> Iterator[pl.LazyFrame]:
-        columns, wanted = self.rows.columns, ["customer_id", "timestamp", "day"]
+        columns, wanted = self.rows.columns, ["customer_id", "timestamp", "day", "source_row"]
         needed = [*self.channels.values()] if self.channel is None else [self.channel, f"{self.given}"]
         _refuse_without(needed, frame.collect_schema().names(), name)
 
@@ -69,6 +70,5 @@ def _refuse_without(columns: Iterable[str], header: Sequence[str], file: str) ->
     for column in columns:
         if column.strip().lower() not in known:
             raise DeliveryError(
-                f"{file}: no column {column!r}. The file has: {', '.join(map(repr, header))}. Name the column in "
-                "churn.toml, or mend the file."
+                f"{file}: no column {column!r}. {tell_header(header)} Name the column in churn.toml, or mend the file."
             )

@@ -9,7 +9,7 @@ from assets.consent_source import ConsentSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import NIGHTS, as_night
-from models.consent import arriving
+from models.consent import arriving, tell_unknown, unknown
 from models.definition import ChurnDefinition
 
 
@@ -30,4 +30,9 @@ def customer_consents(
     with network.patient(context):
         rows = [frame for source in consents for frame in source.read(churn, scratch)]
     empty = SCHEMAS["customer_consents"].create_empty(lazy=True)
-    return arriving(pl.concat(rows), known, night=night) if rows else empty
+    if not rows:
+        return empty
+    said = arriving(pl.concat(rows), known, night=night).collect()
+    if said.height and (sentence := tell_unknown(*unknown(said.lazy(), lake.arrived("transactions", night)))):
+        context.log.warning(sentence)
+    return said.lazy()

@@ -18,7 +18,12 @@ CHANGES = "at_risk_segments_changes"
 DEPARTED = "at_risk_segments_departed"
 POINTER = "at_risk_segments_pointer"
 SENT = "at_risk_segments_sent"
+TOLD = "at_risk_segments_told"
+"""Whom the receiver of the push believes to be contacted."""
 LOG = "publication_log"
+DRAFT = f"{HISTORY}_draft"
+CUSTOMERS = (HISTORY, DEPARTED, DRAFT, TOLD)
+"""The tables that hold customers; the draft of a night only for a moment, or after a crash."""
 
 Schema = Mapping[str, pl.DataType]
 INSTANT = pl.Datetime("us", "UTC")

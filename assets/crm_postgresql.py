@@ -5,12 +5,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import date
+from datetime import date, timedelta
 from itertools import cycle
 from typing import Any
 
 import polars as pl
 
+from assets.crm_layout import DRAFT
 from assets.postgresql import connected, is_away, literal, refusal
 from models.mapping import DeliveryError
 
@@ -116,14 +117,16 @@ class PostgresqlStore:
         The server works on one processor for each connection, so two of them copy a half each. What they commit nobody
         reads before this transaction ends; a draft that a crash has left is dropped by the next night.
         """
-        part, draft = f"{table}_{night:%Y_%m_%d}", f"{table}_draft"
+        part, draft = f"{table}_{night:%Y_%m_%d}", DRAFT
         if part in self._nights(table):
             self.execute(f"DELETE FROM {part}")
             self.insert(part, rows)
             return
-        # Who asks for news asks for what is newer than the last stamp but one: an index of those rows is small.
-        stamps = rows["updated_at"].unique().sort().tail(2)
-        news = f"WHERE updated_at > {literal(stamps[0])}" if stamps.len() > 1 else ""
+        # Who asks for news asks for what is newer than the publication before: an index of those rows is small. A night
+        # has at most as many stamps as rows, a microsecond apart.
+        stamps = rows["updated_at"]
+        before = stamps.filter(stamps < stamps.max() - timedelta(microseconds=rows.height)) if rows.height else stamps
+        news = f"WHERE updated_at > {literal(before.max())}" if before.len() else ""
         with self._lanes() as lanes, ThreadPoolExecutor(len(lanes)) as pool:
             lanes[0].execute(f"DROP TABLE IF EXISTS {draft}")
             # The constraint spares the server a look at every row when the table is attached.

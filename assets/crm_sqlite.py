@@ -106,6 +106,30 @@ class SqliteStore:
         self.execute(f"DELETE FROM {table} WHERE night < '{before}'")  # noqa: S608
 
 
+def clear_pages(path: str) -> None:
+    """Write a file anew without what was deleted, which stays in its pages and its log until then.
+
+    Raises:
+        DeliveryError: If somebody reads the file, so that old pages stay.
+    """
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
+            connection.execute("VACUUM")
+            # A writer is over soon, a reader may stay for hours.
+            connection.execute("PRAGMA busy_timeout = 2000")
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        busy = True
+        reason = f"{error}"
+    else:
+        reason = "another program reads it"
+    if busy:
+        raise DeliveryError(
+            f"{path}: what was deleted is still in pages of the file ({reason}). Close what has it open, and run this "
+            "again."
+        )
+
+
 def _stored(dtype: pl.DataType) -> pl.DataType:
     if dtype.is_temporal():
         return pl.String()

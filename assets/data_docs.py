@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from assets.drafts import write_whole
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -69,13 +71,13 @@ def write_page(root: Path, table: str, night: date, *, result: Any, findings: Se
     page = page_of(root, table, night)
     page.parent.mkdir(parents=True, exist_ok=True)
     words: Mapping[str, Any] = {"table": table, "night": night, "findings": findings, "style": _STYLE}
-    _write(page, templates.get_template("page.html").render(sections=sections, **words))
+    write_whole(page, templates.get_template("page.html").render(sections=sections, **words))
     tables = {
         folder.name: sorted((file.stem for file in folder.glob("*.html")), reverse=True)
         for folder in sorted(root.iterdir())
         if folder.is_dir()
     }
-    _write(root / "index.html", templates.get_template("index.html").render(tables=tables, style=_STYLE))
+    write_whole(root / "index.html", templates.get_template("index.html").render(tables=tables, style=_STYLE))
 
 
 @cache
@@ -88,9 +90,3 @@ def _templates() -> "Environment":
     stock = [pages.loader] if pages.loader else []
     pages.loader = ChoiceLoader([DictLoader({"page.html": _PAGE, "index.html": _INDEX}), *stock])
     return pages
-
-
-def _write(page: Path, text: str) -> None:
-    draft = page.with_suffix(".draft")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(page)

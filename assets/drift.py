@@ -23,7 +23,7 @@ _SHOWN = 10
 @dg.asset(partitions_def=NIGHTS, group_name="scoring", kinds={"polars"})
 def model_drift(
     context: dg.AssetExecutionContext,
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     churn: dg.ResourceParam[ChurnDefinition],
     drift_limits: dg.ResourceParam[DriftLimits],
     churn_model: pl.DataFrame,

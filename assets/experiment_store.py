@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 from polars import selectors as cs
 
+from assets.addresses import redacted, shown
 from assets.imports import without
-from assets.postgresql import without_password
 from assets.stored_scorer import LOADER, copy_code, save
 from models.scorer import Scorer
 
@@ -176,8 +176,9 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
     """
     if "://" not in uri or re.match(r"sqlite:///[^/]", uri):
         raise ValueError(
-            f"tracking_uri is {uri!r}: use an address with an absolute path such as sqlite:////srv/churn/mlflow.db, "
-            "or processes that start in different folders would write to different stores"
+            f"tracking_uri is {shown(uri)!r}: use an address with an absolute path such as "
+            "sqlite:////srv/churn/mlflow.db, or processes that start in different folders would write to different "
+            "stores"
         )
     # Set before the import, which reads them.
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -203,12 +204,13 @@ def _explained(uri: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = re.search(r"\[Errno -?\d+\] ([^'\")]+)", str(error))
-        reason = known[1] if known else str(error).splitlines()[0]
+        said = redacted(f"{error}", uri)
+        known = re.search(r"\[Errno -?\d+\] ([^'\")]+)", said)
+        reason = known[1] if known else (said.splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            f"mlflow.tracking_uri {without_password(uri)}: MLflow's store cannot be opened ({reason}). Start its "
+            f"mlflow.tracking_uri {shown(uri)}: MLflow's store cannot be opened ({reason}). Start its "
             "server, or correct the address in churn.toml or, where it holds a password, in the environment."
-        ) from error
+        ) from None  # what MLflow said repeats the address
 
 
 @contextmanager

@@ -8,24 +8,38 @@ from typing import Any
 
 import polars as pl
 
-from assets.files import File, FileSource, readable
+from assets.files import File, FileSource, readable, remedy
 from assets.network import AwayError
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, due, numbered
-from models.delivery_notes import NO_SALES, ROUNDED, SKIPPED, Note, drift, rounded_ids
+from models.delivery_notes import (
+    EMPTY,
+    NO_SALES,
+    NUL,
+    PASSED_OVER,
+    ROUNDED,
+    SKIPPED,
+    Note,
+    drift,
+    foreign_encodings,
+    rounded_ids,
+)
 from models.mapping import DeliveryError, canonical, look_at, notation_of, resolve
 from models.notation import Usual, contradictions, is_open, usual
 from models.row_kinds import told_by_night
 
 
 def untaken(files: Iterable[File], manifest: pl.DataFrame, *, night: date) -> list[File]:
-    """The files that are new, changed, or hold rows that were not due before the night.
-
-    Raises:
-        DeliveryError: If a file cannot be read for its digest.
-    """
+    """The files that are new, changed, cannot be read, or hold rows that were not due before the night."""
     taken = _newest_lines(manifest)
-    return [file for file in files if _is_due(taken.get(file.digest), night)]
+
+    def is_untaken(file: File) -> bool:
+        try:
+            return _is_due(taken.get(file.digest), night)
+        except DeliveryError:
+            return True
+
+    return [file for file in files if is_untaken(file)]
 
 
 def read_files(
@@ -55,7 +69,9 @@ def read_files(
     beside = usual([*((mark, pattern) for _, mark, pattern in written), *reader.written.values()])
     for place, file in reader.left_open:
         yield from reader.read(place, file, beside)
-    yield Arrival(list(contradictions(reader.written, written)))
+    notes = [(name, PASSED_OVER, remedy(name)) for name in source.passed_over()]
+    foreign = foreign_encodings(reader.encodings, manifest["encoding"].drop_nulls())
+    yield Arrival([*notes, *foreign, *contradictions(reader.written, written)])
     if reader.bad and source.on_bad_file == "stop":
         raise DeliveryError("\n".join(reader.bad))
 
@@ -71,6 +87,7 @@ class _Reader:
         taken: Digest -> newest line of the manifest.
         scratch: A folder for copies.
         written: File -> its decimal mark and the pattern of its timestamp, None where it does not tell.
+        encodings: File -> its encoding, None where there is none to tell.
         left_open: Place and file of those that do not tell how they are written.
         bad: A sentence for each file that cannot be read.
     """
@@ -81,6 +98,7 @@ class _Reader:
     taken: dict[str, dict[str, Any]]
     scratch: Path
     written: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    encodings: dict[str, str | None] = field(default_factory=dict)
     left_open: list[tuple[int, File]] = field(default_factory=list)
     bad: list[str] = field(default_factory=list)
 
@@ -97,6 +115,7 @@ class _Reader:
                 return
             if arrival.line is not None:
                 self.written[file.name] = arrival.line["decimal_mark"], arrival.line["timestamp_pattern"]
+                self.encodings[file.name] = arrival.line["encoding"]
             yield arrival
         except AwayError:
             raise
@@ -127,9 +146,12 @@ def _read(
 ) -> Arrival | None:
     """What a file brings; None if the files beside it are not known yet and have to tell how it is written."""
     with readable(file.name):
-        frame = source.read(file, scratch)
+        contents = source.contents(file, scratch)
+        frame = contents.rows
         mapped = resolve(frame.collect_schema().names(), source.columns, file=file.name).values()
         notes: list[Note] = list(drift(frame.collect_schema().names(), source.columns, file=file.name))
+        if contents.nul_lines:
+            notes.append((file.name, NUL, ", ".join(map(str, contents.nul_lines))))
         seen = look_at(frame, source.columns, file=file.name)
         if beside is None and is_open(seen, source.reading.timestamp_format, source.reading.decimal):
             return None
@@ -142,6 +164,7 @@ def _read(
         numbered(read, source.identity).sink_parquet(copy, compression="lz4", row_group_size=122_880)
     rows = pl.scan_parquet(copy)
     tonight = due(rows, night=night, after=before["night"] if before else None)
+    # Python knows no year beyond 9999; rows of such a day never come.
     ahead = pl.col("day").clip(upper_bound=date.max)
     later = rows.filter(pl.col("day") > night).select(later=pl.len(), next_day=ahead.min(), last_day=ahead.max())
     counts = pl.collect_all([rows.select(rows=pl.len()), tonight.select(due=pl.len()), later])
@@ -152,10 +175,12 @@ def _read(
         "identity": ", ".join(sorted(source.identity)),
         "size": file.size,
     }
-    line |= pl.concat(counts, how="horizontal").row(0, named=True)
+    line |= pl.concat(counts, how="horizontal").row(0, named=True) | {"encoding": contents.encoding}
     line |= {"decimal_mark": seen.decimal, "timestamp_pattern": seen.pattern}
     if no_sales := told_by_night(frame, mapped):
         notes.append((file.name, NO_SALES, no_sales))
     if rounded := rounded_ids(rows):
         notes.append((file.name, ROUNDED, rounded))
+    if not line["rows"]:
+        notes.append((file.name, EMPTY, ""))
     return Arrival(notes, line, tonight if line["due"] else None)

@@ -9,7 +9,8 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.erased import erased_of, spared
+from assets.erased import Erasures, spared
+from assets.escaping import as_markdown
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
@@ -69,7 +70,7 @@ def refuse_half_nights(lake: Lake, passed: Collection[date]) -> None:
     if half := sorted(set(passed) - added_up):
         raise DeliveryError(
             f"night {half[0]} took in its rows and stopped before they were added up. Run it again first: "
-            f"churn run --night {half[0]}"
+            f"`churn run --night {half[0]}`"
         )
 
 
@@ -91,6 +92,7 @@ def arrivals(
     scratch: dg.ResourceParam[Path],
     churn: dg.ResourceParam[ChurnDefinition],
     network: dg.ResourceParam[Network],
+    erasures: dg.ResourceParam[Erasures],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -113,13 +115,14 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
-    erased = erased_of(lake)
-    taken = [spared(each, erased) for each in taken]
+    erased, known = erasures.read(), lake.arrived("customer_days", night)
+    taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
     noted = [(night, *note) for each in taken for note in each.notes]
-    noted += [(night, *note) for note in waiting(manifest, lines, night)]
+    today = night_just_ended(datetime.now(UTC), churn.zone)
+    noted += [(night, *note) for note in waiting(manifest, lines, night=night, today=today)]
     notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
     tell(context, notes)
     deliveries = pl.LazyFrame(lines, schema=Delivery.create_empty().schema)
@@ -133,6 +136,6 @@ def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:
         context.log.warning(sentence)
     for sentence in noted:
         context.log.info(sentence)
-    words = dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in warned + noted))
+    words = dg.MetadataValue.md("\n".join(f"- {as_markdown(sentence)}" for sentence in warned + noted))
     skipped = len(sentences(notes, SKIPPED))
     context.add_output_metadata({"skipped_files": skipped, "notes": words}, output_name="deliveries")

@@ -9,6 +9,7 @@ import dagster as dg
 import dataframely as dy
 import polars as pl
 
+from assets.drafts import draft_of
 from assets.listing import listed
 from assets.nights import FIRST_NIGHT, as_night
 from assets.packs import PACKED, file_of, files_of, months, unpack
@@ -159,11 +160,12 @@ class Lake(dg.ConfigurableIOManager):
 
 def store(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> None:
     """Write a file of the lake in one step that no reader can see half done."""
-    draft = path.with_suffix(".draft")
-    # Fixed row groups: the default ones follow the threads of the machine, and a night has to be
-    # byte-identical wherever it runs again.
-    frame.lazy().sink_parquet(draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True)
-    draft.replace(path)
+    # Fixed row groups: the default ones follow the threads of the machine, and the same rows give the same bytes
+    # wherever a night runs again.
+    with draft_of(path) as draft:
+        frame.lazy().sink_parquet(
+            draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True
+        )
 
 
 def _conform(frame: pl.LazyFrame, schema: type[dy.Schema], table: str) -> None:

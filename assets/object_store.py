@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from assets.addresses import redacted, shown
+from assets.drafts import draft_of
 from models.mapping import DeliveryError
 
 CREDENTIALS = {
@@ -39,6 +41,25 @@ def objects(url: str, retries: int) -> Iterator[tuple[str, int, str]]:
                 yield found["path"], found["size"], found["e_tag"] or found["last_modified"].isoformat()
 
 
+def head(url: str, key: str, length: int, retries: int) -> bytes:
+    """The first bytes of an object.
+
+    Args:
+        url: The folder that it is in.
+        key: Its key in the folder.
+        length: How many bytes at most.
+        retries: How often a request is sent again to a store that does not answer or is overloaded.
+
+    Raises:
+        DeliveryError: If the store cannot be reached, refuses, or has no such object any more.
+    """
+    from obstore.store import from_url
+
+    with _explained(f"{url}/{key}"):
+        store = from_url(url, retry_config={"max_retries": retries})
+        return next(iter(store.get(key).stream(min_chunk_size=length)), b"")[:length]
+
+
 def fetch(url: str, key: str, target: Path, retries: int) -> None:
     """Write an object to a file, whole or not at all.
 
@@ -53,11 +74,9 @@ def fetch(url: str, key: str, target: Path, retries: int) -> None:
     """
     from obstore.store import from_url
 
-    draft = target.with_suffix(".draft")
-    with _explained(f"{url}/{key}"), draft.open("wb") as out:
+    with _explained(f"{url}/{key}"), draft_of(target) as draft, draft.open("wb") as out:
         for chunk in from_url(url, retry_config={"max_retries": retries}).get(key):
             out.write(chunk)
-    draft.replace(target)
 
 
 @contextmanager
@@ -65,14 +84,16 @@ def _explained(url: str) -> Iterator[None]:
     scheme = url.partition("://")[0]
     if scheme not in CREDENTIALS:
         stores = ", ".join(f"{known}://" for known in CREDENTIALS)
-        raise DeliveryError(f"{url}: files are read from a folder or from {stores}. Set source.path in churn.toml.")
+        raise DeliveryError(
+            f"{shown(url)}: files are read from a folder or from {stores}. Set source.path in churn.toml."
+        )
     from obstore.exceptions import BaseError
 
     try:
         yield
     except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
-        reason = next(found[1] for pattern in _REASONS if (found := pattern.search(str(error))))
+        reason = next(found[1] for pattern in _REASONS if (found := pattern.search(redacted(str(error), url))))
         raise DeliveryError(
-            f"{url}: the object store cannot be read ({reason}). Check source.path in churn.toml, and "
+            f"{shown(url)}: the object store cannot be read ({reason}). Check source.path in churn.toml, and "
             f"{CREDENTIALS[scheme]} in the environment."
         ) from None

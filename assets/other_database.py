@@ -3,12 +3,16 @@
 import re
 from datetime import date, datetime, time, timedelta
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
-from assets.postgresql import without_password
+from assets.addresses import redacted
 from models.mapping import ColumnMapping, DeliveryError, resolve
+
+_FILES = ("duckdb", "sqlite")
+"""Schemes whose databases are files."""
 
 
 def read_other(
@@ -71,17 +75,30 @@ def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFram
     Raises:
         DeliveryError: If no driver is installed, or the database refuses.
     """
+    engine = _engine(url, variable)
+    _refuse_no_file(url, variable)
     try:
-        return pl.read_database_uri(statement, url, engine=_engine(url, variable))
+        return pl.read_database_uri(statement, url, engine=engine)
     except DeliveryError:
         raise
     # Every driver has errors of its own, which share no class but this.
     except Exception as error:
-        reason = " ".join(without_password(f"{error}").split())
+        reason = " ".join(redacted(f"{error}", url).split())
         raise DeliveryError(
             f"{name}: the database of {variable} cannot be read ({reason}). Correct the URL in the environment, or "
             "source.table, source.query and source.arrived_column in churn.toml."
         ) from None
+
+
+def _refuse_no_file(url: str, variable: str) -> None:
+    """Refuse a file that is not there: its driver would make an empty one."""
+    scheme, _, place = url.partition(":")
+    path = re.sub(r"^/{,3}", "", place).partition("?")[0]
+    if scheme.lower() in _FILES and not path.startswith(":memory:") and not Path(path).is_file():
+        raise DeliveryError(
+            f"{variable} names the file {path}, which is not there. Correct the URL; an absolute path follows four "
+            f"slashes, as in {scheme}:////srv/shop.db."
+        )
 
 
 def _engine(url: str, variable: str) -> Literal["adbc", "connectorx"]:

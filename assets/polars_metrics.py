@@ -101,11 +101,15 @@ def typed(value: Any, dtype: pl.DataType) -> Any:
 
 
 def sample(rows: pl.DataFrame) -> list[Any]:
-    """Values for a report; of a text only its shape, ``Aa-99`` for ``Xy-17``: a report must not name customers."""
+    """Values for a report; of a text only its shape, ``Aa-99`` for ``Xy-17``: a report must not name customers.
+
+    Great Expectations does not escape what it shows, so what is markup in a page comes as its entity.
+    """
     text = pl.col(pl.String)
-    shapes = rows.with_columns(
-        text.str.replace_all(r"\p{Lu}", "A").str.replace_all(r"[\p{L}&&\P{Lu}]", "a").str.replace_all(r"\d", "9")
-    )
+    shape = text.str.replace_all(r"\p{Lu}", "A").str.replace_all(r"[\p{L}&&\P{Lu}]", "a").str.replace_all(r"\d", "9")
+    for letter in "&<>\"'$":
+        shape = shape.str.replace_all(letter, f"&#{ord(letter)};", literal=True)
+    shapes = rows.with_columns(shape)
     return shapes.to_dicts() if shapes.width > 1 else shapes.to_series().to_list()
 
 

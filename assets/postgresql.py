@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from assets.addresses import redacted
 from assets.network import AwayError
 from models.mapping import DeliveryError
 
@@ -60,16 +61,18 @@ def connected(url: str, variable: str, *, autocommit: bool = True) -> Iterator[A
         connection = dbapi.connect(url + patience, autocommit=autocommit)
     except Error as error:
         kind = AwayError if is_away(error) else DeliveryError
-        raise kind(_unreachable(str(error), variable)) from None
+        raise kind(_unreachable(redacted(str(error), url), variable)) from None
     with connection, connection.cursor() as cursor:
         try:
+            # Else a backslash would end a literal early, or open it.
+            cursor.execute("SET standard_conforming_strings = on")
             yield cursor
             if not autocommit:
                 connection.commit()
         except Error as error:
             if not is_away(error):
                 raise
-            known = " ".join(str(error).removeprefix("IO: [libpq] ").split())
+            known = " ".join(redacted(str(error), url).removeprefix("IO: [libpq] ").split())
             raise AwayError(f"the database of {variable} broke off: {known}.") from None
 
 
@@ -83,11 +86,6 @@ def _unreachable(message: str, variable: str) -> str:
         )
     remedy = next((remedy for part, remedy in _REMEDIES.items() if part in known[0]), "Correct what it names")
     return f"the database cannot be reached: {' '.join(known[0].split())}. {remedy} in {variable}."
-
-
-def without_password(url: str) -> str:
-    """A URL as it may be shown."""
-    return re.sub(r"(?<=://)([^:/@]*):[^@]*@", r"\1@", url)
 
 
 def refusal(error: Exception) -> str:

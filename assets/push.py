@@ -1,28 +1,24 @@
 """The news of a night sent to a web address, in batches of which none counts twice."""
 
 import json
-import time
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 import polars as pl
 from pydantic import SecretStr
 
 from assets.network import Network
+from assets.posting import check_receiver, post
 from models.mapping import DeliveryError
 from models.segments import CONTRACT_VERSION
 
 if TYPE_CHECKING:
     from assets.crm import Crm
 
-_OVERLOADED = 429
-_BROKEN = 500
-_LONGEST_PAUSE = 60.0
 _NEWS = (
     "the news of the night, which the CRM's tables have",
     "the next night, or this one run again, sends what is missing.",
@@ -38,9 +34,11 @@ class Push:
         url: Address that takes batches by POST; a secret, only from the environment, ``CHURN__PUSH__URL``.
         token: Sent as ``Authorization: Bearer …``; a secret, only from the environment, ``CHURN__PUSH__TOKEN``.
         rows: ``changed`` sends every row whose content has changed, those who left and those kept back included, so
-            that the receiver knows the whole table; ``deliver`` sends of them only those to be contacted.
+            that the receiver knows the whole table; ``deliver`` sends of them only those to be contacted, and
+            those who were when they were sent last and are not any more.
         batch_rows: How many rows a request holds at most.
         timeout_seconds: How long to wait for an answer.
+        unencrypted: Whether the address may be one of http on another machine, for everybody on the way to read.
     """
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
@@ -50,6 +48,7 @@ class Push:
     rows: Literal["changed", "deliver"] = "changed"
     batch_rows: int = 500
     timeout_seconds: float = 30.0
+    unencrypted: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be sent to, or in.
@@ -57,8 +56,10 @@ class Push:
         Raises:
             ValueError: Names the setting.
         """
-        if self.url is not None and not self.url.get_secret_value().startswith(("https://", "http://")):
-            raise ValueError("CHURN__PUSH__URL is no web address: it begins with https://")
+        if self.url is not None:
+            check_receiver(self.url, "CHURN__PUSH__URL", unencrypted=self.unencrypted, setting="push.unencrypted")
+        if self.token is not None and not re.fullmatch("[!-~]+", self.token.get_secret_value()):
+            raise ValueError("CHURN__PUSH__TOKEN has a blank, a line end or a letter that no header may hold")
         if self.batch_rows < 1 or self.timeout_seconds <= 0:
             raise ValueError("batch_rows and timeout_seconds must be more than 0")
 
@@ -81,11 +82,13 @@ class Push:
         if self.url is None:
             return 0
         news = crm.news()
-        told = news.filter("deliver") if self.rows == "deliver" else news
+        told = news
+        if self.rows == "deliver" and news.height:
+            told = news.filter(pl.col("deliver") | pl.col("customer_id").is_in(crm.told().implode()))
         for batch in told.iter_slices(self.batch_rows):
             self._deliver(_body(_rows(batch)), network, _NEWS)
         if news.height:
-            crm.mark_sent(news["updated_at"].max())  # type: ignore[arg-type]
+            crm.mark_sent(news)
         return told.height
 
     def forget(self, customers: Sequence[str], night: date | None, network: Network) -> bool:
@@ -110,37 +113,17 @@ class Push:
         return True
 
     def _deliver(self, body: bytes, network: Network, words: tuple[str, str]) -> None:
-        pauses = network.pauses()
-        while (problem := self._problem(body)) is not None:
-            reason, wait = problem
-            pause = next(pauses, None)
-            if wait is None or pause is None:
-                what, remedy = words
-                raise DeliveryError(
-                    f"the address of CHURN__PUSH__URL does not take {what}: {reason}. Mend the receiver, its address "
-                    f"or CHURN__PUSH__TOKEN; {remedy}"
-                )
-            time.sleep(max(pause, min(wait, _LONGEST_PAUSE)))
-
-    def _problem(self, body: bytes) -> tuple[str, float | None] | None:
-        """Why a batch was not taken, and the seconds to leave the receiver alone for; None of them: for good."""
         assert self.url is not None
         headers = {"Content-Type": "application/json", "Idempotency-Key": sha256(body).hexdigest()[:32]}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token.get_secret_value()}"
-        request = Request(self.url.get_secret_value(), body, headers)  # noqa: S310 (settings ask for http)
-        try:
-            with urlopen(request, timeout=self.timeout_seconds):  # noqa: S310
-                return None
-        except HTTPError as error:
-            with error:
-                again = error.code == _OVERLOADED or error.code >= _BROKEN
-                asked = error.headers.get("Retry-After", "")
-                return f"it answers {error.code}", (float(asked) if asked.isdecimal() else 0.0) if again else None
-        except OSError as error:
-            # A URLError may quote the address; its reason does not.
-            said = error.reason if isinstance(error, URLError) else error
-            return f"no answer ({type(said).__name__ if isinstance(said, OSError) else said})", 0.0
+        reason = post(self.url, body, headers, timeout=self.timeout_seconds, pauses=network.pauses())
+        if reason is not None:
+            what, remedy = words
+            raise DeliveryError(
+                f"the address of CHURN__PUSH__URL does not take {what}: {reason}. Mend the receiver, its address "
+                f"or CHURN__PUSH__TOKEN; {remedy}"
+            )
 
 
 def _rows(batch: pl.DataFrame) -> list[dict[str, Any]]:

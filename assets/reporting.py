@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from assets.escaping import as_markdown
 from assets.night_report import NightReport, calls, cards, lead, sections, shares, title
+from assets.written import in_table
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -16,20 +18,20 @@ if TYPE_CHECKING:
 def as_text(report: NightReport) -> str:
     """The report as markdown that also reads well as it is."""
     lines = [f"# {title(report)}", "", lead(report), ""]
-    lines += [f"**Attention:** {_plain(warning)}\n" for warning in report.warnings]
+    lines += [f"**Attention:** {as_markdown(warning)}\n" for warning in report.warnings]
     lines += ["## Most worth a call", ""]
     for number, call in enumerate(calls(report), 1):
-        lines.append(f"{number}. **{_plain(call.customer)}**: {', '.join(call.facts)}. {_plain(call.advice)}")
-        lines += [f"   - {_plain(reason)}" for reason in call.reasons]
+        lines.append(f"{number}. **{as_markdown(call.customer)}**: {', '.join(call.facts)}. {as_markdown(call.advice)}")
+        lines += [f"   - {as_markdown(reason)}" for reason in call.reasons]
     for section in sections(report):
-        lines += ["", f"## {section.title}", "", *map(_plain, section.sentences)]
+        lines += ["", f"## {section.title}", "", *map(as_markdown, section.sentences)]
         if section.rows:
             lines += [""] if section.sentences else []
             lines += _table([section.header, *section.rows])
     if report.places:
         width = max(map(len, report.places))
         lines += ["", "## Where to look next", ""]
-        lines += [f"- {_plain(what):<{width}}  {_plain(where)}" for what, where in report.places.items()]
+        lines += [f"- {as_markdown(what):<{width}}  {as_markdown(where)}" for what, where in report.places.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -63,13 +65,8 @@ def _svg(figure: "Figure") -> "Markup":
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    cells = [[_plain(cell).replace("|", r"\|") for cell in row] for row in rows]
+    cells = [[in_table(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [f"| {' | '.join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])])} |" for row in cells]
     rule = "|" + "|".join("-" * (width + 1) + (":" if n else "-") for n, width in enumerate(widths)) + "|"
     return [lines[0], rule, *lines[1:]]
-
-
-def _plain(text: str) -> str:
-    """Text of a source without control characters, which a terminal would obey."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)

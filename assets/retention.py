@@ -15,8 +15,11 @@ from models.actions import Policy
 from models.consent import ConsentRule, contactable, profiled
 from models.experiment import Experiment
 from models.matrix import Segments
+from models.segments import as_permitted
 from models.segments import at_risk_segments as segments_of
+from models.spellings import crowds_of
 from models.tiers import Tiers
+from models.transactions import ValidationRules
 from models.value import ValueRule
 
 RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "deliver", "suppressed_reason")
@@ -35,7 +38,7 @@ RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "del
 def at_risk_segments(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     tiers: dg.ResourceParam[Tiers],
     worth: dg.ResourceParam[ValueRule],
     policy: dg.ResourceParam[Policy],
@@ -43,6 +46,7 @@ def at_risk_segments(
     segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
     consent_rule: dg.ResourceParam[ConsentRule],
+    rules: dg.ResourceParam[ValidationRules],
     churn_scores: pl.DataFrame,
     customer_features: pl.DataFrame,
     save_rates: pl.DataFrame,
@@ -69,6 +73,7 @@ def at_risk_segments(
         spend=None if learned is None else learned.spend,
         profiled=profiled(previous.lazy(), consents, consent_rule, night).collect()["customer_id"],
         rates=save_rates,
+        crowds=crowds_of(customer_features, rules.max_customer_share),
     )
 
 
@@ -83,11 +88,17 @@ def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:
 
 @dg.asset(partitions_def=NIGHTS, group_name="retention", kinds={"sqlite"})
 def crm_delivery(
-    context: dg.AssetExecutionContext, crm: Crm, network: dg.ResourceParam[Network], at_risk_segments: pl.DataFrame
+    context: dg.AssetExecutionContext,
+    crm: dg.ResourceParam[Crm],
+    lake: dg.ResourceParam[Lake],
+    consent_rule: dg.ResourceParam[ConsentRule],
+    network: dg.ResourceParam[Network],
+    at_risk_segments: pl.DataFrame,
 ) -> dg.MaterializeResult[None]:
-    """Publish the night to the CRM's tables and files, all of it or nothing."""
+    """Publish the night to the CRM's tables and files, all of it or nothing; who objected since is left alone."""
+    rows = permitted_today(at_risk_segments, lake, consent_rule)
     with network.patient(context):
-        done = crm.publish(at_risk_segments, as_night(context.partition_key), context.run.run_id)
+        done = crm.publish(rows, as_night(context.partition_key), context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": done.rows,
@@ -98,9 +109,18 @@ def crm_delivery(
     )
 
 
+def permitted_today(rows: pl.DataFrame, lake: Lake, rule: ConsentRule) -> pl.DataFrame:
+    """Rows of a night as they may be published now, by all that later nights have brought of consent."""
+    nights = lake.nights("customer_consents")
+    return as_permitted(rows, lake.scan("customer_consents", nights), rule, nights[-1]) if nights else rows
+
+
 @dg.asset(partitions_def=NIGHTS, deps=["crm_delivery"], group_name="retention")
 def crm_push(
-    context: dg.AssetExecutionContext, crm: Crm, push: dg.ResourceParam[Push], network: dg.ResourceParam[Network]
+    context: dg.AssetExecutionContext,
+    crm: dg.ResourceParam[Crm],
+    push: dg.ResourceParam[Push],
+    network: dg.ResourceParam[Network],
 ) -> dg.MaterializeResult[None]:
     """Send the news to the web address of the settings, if there is one."""
     with network.patient(context):

@@ -1,12 +1,15 @@
 """The page and the text that a retention manager reads in the morning."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
+from assets.commands import with_settings
 from assets.crm import Crm
+from assets.drafts import write_whole
 from assets.lake import Lake
 from assets.night_report import NightReport, gap
 from assets.nights import NIGHTS, UP_TO_TONIGHT, as_night
@@ -15,7 +18,7 @@ from assets.settled_night import SettledNight
 from models.actions import Policy
 from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
-from models.delivery_notes import SKIPPED, sentences
+from models.delivery_notes import WARNINGS, sentences
 from models.drift import stale
 from models.enrolment import ARM
 from models.experiment import Experiment
@@ -28,7 +31,8 @@ ENTERED = ("night", "customer_id", "experiment_id", "arm", "action", "churn_prob
 """What tells who entered an experiment."""
 
 
-class Reports(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Reports:
     """Where the nightly reports are kept.
 
     Attributes:
@@ -61,8 +65,8 @@ class Reports(dg.ConfigurableResource[None]):
 def retention_report(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
-    reports: Reports,
-    crm: Crm,
+    reports: dg.ResourceParam[Reports],
+    crm: dg.ResourceParam[Crm],
     churn: dg.ResourceParam[ChurnDefinition],
     columns: dg.ResourceParam[ColumnMapping],
     policy: dg.ResourceParam[Policy],
@@ -114,12 +118,12 @@ def retention_report(
             "table": crm.address,
             "files": f"{crm.exports}/{night}",
             "this report": str(reports.page(night)),
-            "models and runs": "churn ui",
+            "models and runs": with_settings("`churn ui`", elsewhere=True).strip("`"),
         },
     )
-    reports.page(night).parent.mkdir(parents=True, exist_ok=True)
-    reports.page(night).write_text(as_html(report), encoding="utf-8")
-    reports.text(night).write_text(as_text(report), encoding="utf-8")
+    write_whole(reports.page(night), as_html(report))
+    # Last: it says that the night ran to its end.
+    write_whole(reports.text(night), as_text(report))
     earned = report.totals["expected_profit"]
     money = {} if earned is None or most is None else {"earned": earned, "most": most, "gap": gap(earned, most)}
     return dg.MaterializeResult(
@@ -130,7 +134,7 @@ def retention_report(
 
 def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:
     """What a reader of the night should know of its deliveries and its model."""
-    said = sentences(notes, SKIPPED)
+    said = [sentence for kind in WARNINGS for sentence in sentences(notes, kind)]
     if "amount" not in columns.delivered:
         said.append(
             "The deliveries carry no amounts: there is no value, no value at risk and no expected profit, and the "

@@ -18,7 +18,7 @@ from assets.tracking import Tracking
 @dg.asset(partitions_def=NIGHTS, group_name="scoring", kinds={"xgboost"})
 def churn_scores(
     context: dg.AssetExecutionContext,
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     engine: dg.ResourceParam[Engine],
     lake: dg.ResourceParam[Lake],
     scratch: dg.ResourceParam[Path],

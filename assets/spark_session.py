@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from assets.engine import Engine
+from assets.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -70,10 +70,10 @@ def spark_session(engine: Engine) -> Iterator["SparkSession"]:
         os.environ.setdefault("SPARK_LOCAL_IP", _LOOPBACK)
         # Else the first Python on the path, which need not be this environment.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    with TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         session = builder.getOrCreate()
         try:
-            session.addArtifacts(_code(Path(folder)), pyfile=True)
+            session.addArtifacts(_code(folder), pyfile=True)
             yield session
         finally:
             session.stop()

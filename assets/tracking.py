@@ -2,12 +2,11 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import polars as pl
 
 from assets.experiment_store import ExperimentStore, open_store
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 _SINCE = "champion_from."
+_FOLLOWED = "aliases_follow"
+"""Tag of the appointment that the aliases follow, written last: without it a crash came between."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,22 @@ class Version:
         return None if night is None else date.fromisoformat(night)
 
 
-class Tracking(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class Tracking:
     """The experiments in MLflow and the succession of models that serve.
 
     Which version serves is kept night by night in the registered model's tags, so that a past night that runs again
-    finds the model of its time. The aliases ``champion`` and ``previous`` follow from them.
+    finds the model of its time. The aliases ``champion`` and ``previous`` follow from them. One tag decides; whatever
+    a crash leaves undone beside it, `finish_appointment` and the next appointment do.
 
     Attributes:
-        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server.
+        tracking_uri: ``sqlite:////absolute/path.db``, another database, or the address of a server; a secret.
         experiment: Name of the experiment.
         artifact_root: Folder or address of the artifacts; a server decides for itself if absent.
         model_name: Name of the registered model.
     """
 
-    tracking_uri: str
+    tracking_uri: str = field(repr=False)
     experiment: str = "churn"
     artifact_root: str | None = None
     model_name: str = "churn"
@@ -99,7 +102,6 @@ class Tracking(dg.ConfigurableResource[None]):
         version = write_training(
             self.store, self.model_name, record, promote=promote or self.champion(record.night) is None
         )
-        self.store.client.set_registered_model_alias(self.model_name, "challenger", version)
         return self._appointed(self.version(version))
 
     def record_settlement(
@@ -139,14 +141,15 @@ class Tracking(dg.ConfigurableResource[None]):
         """The version that serves, or served as of a night, or None where none did.
 
         The newest appointment up to the night decides, so that no night is scored by a model of its future. For the
-        present the alias does: whoever moves it by hand in MLflow is obeyed.
+        present the alias does: whoever moves it by hand in MLflow is obeyed. An alias that does not follow the newest
+        appointment yet was not moved, it was left behind by a crash.
         """
-        succession, aliases = self._succession()
+        succession, aliases, followed = self._succession()
         past = [night for night in succession if as_of is None or night <= as_of]
         if not past:
             return None
-        appointed = succession[past[-1]]
-        return self.version(aliases.get("champion", appointed) if past[-1] == max(succession) else appointed)
+        appointed, present = succession[past[-1]], followed and past[-1] == max(succession)
+        return self.version(aliases.get("champion", appointed) if present else appointed)
 
     def appointments(self) -> dict[date, str]:
         """From which night on which version serves, oldest first."""
@@ -196,13 +199,13 @@ class Tracking(dg.ConfigurableResource[None]):
         if version not in known:
             raise ValueError(f"{name} has no version {version}: choose one of {', '.join(known) or 'none yet'}")
         client.set_registered_model_tag(name, f"{_SINCE}{from_night}", version)
-        client.set_model_version_tag(name, version, "champion_from", f"{from_night}")
-        succession, aliases = self._succession()
-        newest = list(dict.fromkeys(reversed(succession.values())))
-        for alias, holder in zip(("champion", "previous"), newest, strict=False):
-            client.set_registered_model_alias(name, alias, holder)
-        if aliases.get("challenger") == newest[0]:
-            client.delete_registered_model_alias(name, "challenger")
+        self._set_aliases()
+
+    def finish_appointment(self) -> None:
+        """Do what a crash left undone of the newest appointment; nothing where all is done."""
+        succession, _, followed = self._succession()
+        if succession and not followed:
+            self._set_aliases()
 
     def version(self, version: str) -> Version:
         """What the registry knows of a version."""
@@ -228,32 +231,64 @@ class Tracking(dg.ConfigurableResource[None]):
 
     def _appointed(self, recorded: Version) -> Version:
         """Appoint a version that has earned it; after a crash between record and appointment the next call does."""
-        night = recorded.trained_as_of
-        if recorded.tags["promote"] == "true" and self._succession()[0].get(night) != recorded.version:
-            self.set_champion(recorded.version, night)
-        return self.version(recorded.version)
+        night, version = recorded.trained_as_of, recorded.version
+        if recorded.tags["promote"] == "true" and self._succession()[0].get(night) != version:
+            self.set_champion(version, night)
+        self.finish_appointment()
+        aliases = self._succession()[1]
+        known = aliases.get("champion"), aliases.get("challenger")
+        if version == self.versions()[-1].version and version not in known:
+            self.store.client.set_registered_model_alias(self.model_name, "challenger", version)
+        return self.version(version)
 
-    def _succession(self) -> tuple[dict[date, str], dict[str, str]]:
-        """From which night which version serves, oldest first, and the aliases."""
+    def _set_aliases(self) -> None:
+        """Let the aliases follow the succession."""
+        client, name = self.store.client, self.model_name
+        succession, aliases, _ = self._succession()
+        holders = _newest(succession)
+        for alias, holder in zip(("champion", "previous"), holders, strict=False):
+            client.set_registered_model_alias(name, alias, holder)
+        if aliases.get("challenger") == holders[0]:
+            client.delete_registered_model_alias(name, "challenger")
+        client.set_registered_model_tag(name, _FOLLOWED, _mark(succession))
+
+    def _succession(self) -> tuple[dict[date, str], dict[str, str], bool]:
+        """From which night which version serves, oldest first; the aliases; and whether these follow the newest."""
         models = self.store.client.search_registered_models(f"name = '{self.model_name}'")
         if not models:
-            return {}, {}
-        since = {key.removeprefix(_SINCE): held for key, held in models[0].tags.items() if key.startswith(_SINCE)}
+            return {}, {}, True
+        tags = models[0].tags
+        since = {key.removeprefix(_SINCE): held for key, held in tags.items() if key.startswith(_SINCE)}
         aliases = {alias: str(holder) for alias, holder in models[0].aliases.items()}
-        return {date.fromisoformat(night): since[night] for night in sorted(since)}, aliases
+        succession = {date.fromisoformat(night): since[night] for night in sorted(since)}
+        return succession, aliases, tags.get(_FOLLOWED) == _mark(succession)
 
     def _sweep(self, condition: str) -> None:
-        """Close what a killed process left open, and remove a version whose record was never finished."""
+        """Close what a killed process left open, and remove the model and version of a record that was not finished."""
         client = self.store.client
         for run in self.store.runs(f"{condition} and attributes.status != 'FINISHED'"):
-            if run.info.status == "RUNNING":
-                client.set_terminated(run.info.run_id, "KILLED")
-            for orphan in client.search_model_versions(f"run_id = '{run.info.run_id}'"):
+            ended, status = run.info.run_id, "KILLED" if run.info.status == "RUNNING" else run.info.status
+            # What was written beneath it and beside it belongs to no whole training either.
+            beneath = self.store.runs(f"tags.mlflow.parentRunId = '{ended}'")
+            for each in (each for each in (*beneath, run) if each.info.status != status):
+                client.set_terminated(each.info.run_id, status)
+            for orphan in client.search_model_versions(f"run_id = '{ended}'"):
                 client.delete_model_version(self.model_name, str(orphan.version))
+            for model in client.search_logged_models([self.store.experiment], f"source_run_id = '{ended}'"):
+                client.delete_logged_model(model.model_id)
 
     def _restore(self, place: str) -> Scorer:
         with tempfile.TemporaryDirectory() as folder:
             return restore(self.store.download(place, Path(folder)))
+
+
+def _newest(succession: Mapping[date, str]) -> list[str]:
+    """The version that serves and the one before it, as far as there are any."""
+    return list(dict.fromkeys(reversed(list(succession.values()))))[:2]
+
+
+def _mark(succession: Mapping[date, str]) -> str:
+    return " ".join([f"{max(succession, default='')}", *_newest(succession)])
 
 
 def _described(entry: "ModelVersion") -> Version:

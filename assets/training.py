@@ -50,7 +50,6 @@ class Training(dg.Config):
 @dg.asset(
     partitions_def=NIGHTS,
     deps=[*ARRIVED, "customer_features"],
-    pool="training",
     group_name="training",
     kinds={"xgboost", "mlflow"},
 )
@@ -58,7 +57,7 @@ def churn_model(
     context: dg.AssetExecutionContext,
     config: Training,
     lake: dg.ResourceParam[Lake],
-    tracking: Tracking,
+    tracking: dg.ResourceParam[Tracking],
     question: dg.ResourceParam[Question],
     settings_text: dg.ResourceParam[str],
     drift_limits: dg.ResourceParam[DriftLimits],
@@ -72,6 +71,7 @@ def churn_model(
     night, auto = as_night(context.partition_key), config.due == "auto"
     if auto and night in lake.nights("churn_model"):
         return dg.Output(lake.scan("churn_model", [night]).collect())
+    tracking.finish_appointment()
     serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
         if not _stale(serving, tracking, night, drift_limits):

@@ -6,6 +6,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from assets.experiment_store import ExperimentStore
 from assets.model_card import TrainingRecord, model_card, summary
@@ -52,7 +53,7 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
             with tempfile.TemporaryDirectory() as folder:
                 client.log_artifacts(parent, f"{save_worth(record.worth.model, Path(folder, WORTH))}", WORTH)
         client.log_text(parent, model_card(record), "model_card.md")
-        client.log_text(parent, record.settings, "churn.toml")
+        client.log_text(parent, record.settings, "settings.json")
         for scorer, figures in record.metrics.items():
             role = {CHALLENGER: "challenger", CHAMPION: "champion"}.get(scorer, "baseline")
             with store.run(scorer, tags | {"role": role, "mlflow.parentRunId": parent}) as child:
@@ -66,15 +67,27 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
 
 
 def training_digest(record: TrainingRecord) -> str:
-    """One digest of what makes a training what it is: its night, data, settings and the model that came of it."""
+    """One digest of what makes a training what it is: its night, data, settings and the model that came of it.
+
+    Of numbers six digits count: the last ones differ between processors, and the same training on another machine is
+    no new one.
+    """
     booster = record.serving.booster
     content = hashlib.sha256(b"" if booster is None else bytes(booster.save_raw("ubj")))
     for part in (record.serving.describe(), f"{record.night}", record.data_digest, record.settings_digest):
-        content.update(json.dumps(part, sort_keys=True).encode())
+        content.update(json.dumps(_rounded(part), sort_keys=True).encode())
     if record.worth is not None and record.worth.model is not None:
         content.update(bytes(record.worth.model.booster.save_raw("ubj")))
-        content.update(json.dumps(record.worth.model.describe(), sort_keys=True).encode())
+        content.update(json.dumps(_rounded(record.worth.model.describe()), sort_keys=True).encode())
     return content.hexdigest()
+
+
+def _rounded(described: Any) -> Any:
+    if isinstance(described, float):
+        return f"{described:.6g}"
+    if isinstance(described, dict):
+        return {key: _rounded(value) for key, value in described.items()}
+    return [_rounded(value) for value in described] if isinstance(described, (list, tuple)) else described
 
 
 def keyed(groups: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

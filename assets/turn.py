@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from assets.scratch import sweep_drafts, sweep_scratch
+
+HOLDER = ".turn"
+"""File in the lake whose lock is the turn; it names who has it."""
+
 _LOOK_SECONDS = 0.5
 _OURS: ContextVar[frozenset[Path]] = ContextVar("lakes whose turn is ours", default=frozenset())
 
@@ -29,10 +34,13 @@ class Turn:
     Attributes:
         lake: Folder of the lake.
         patience: Seconds to wait for another run.
+        beside: Other folders that only the holder writes to. Drafts in them and in the lake that a killed holder has
+            left are swept by the next one, and its scratch folders.
     """
 
     lake: Path
     patience: float
+    beside: tuple[Path, ...] = ()
 
     @contextmanager
     def taken(self, work: str, say: Callable[[str], object]) -> Iterator[None]:
@@ -49,18 +57,29 @@ class Turn:
             yield
             return
         self.lake.mkdir(parents=True, exist_ok=True)
-        with (self.lake / ".turn").open("a+", encoding="utf-8") as file:
+        with (self.lake / HOLDER).open("a+", encoding="utf-8") as file:
             self._wait(file.fileno(), lambda: _holder(file.fileno()), say)
+            sweep_scratch(self.lake)
+            # Whoever gives the lake back takes the name out; of years of nights, a look into each would cost.
+            if os.fstat(file.fileno()).st_size:
+                self.sweep()
             file.truncate(0)
             since = datetime.now(UTC).isoformat(" ", "seconds")
             file.write(f"{work}, process {os.getpid()} on {socket.gethostname()}, since {since}")
             file.flush()
+            # After a power cut the name has to be there, for drafts may be.
+            os.fsync(file.fileno())
             before = _OURS.set(_OURS.get() | {self.lake})
             try:
                 yield
             finally:
                 _OURS.reset(before)
                 file.truncate(0)
+
+    def sweep(self) -> None:
+        """Remove what a killed holder has left, wherever it wrote; only for the one who has the turn."""
+        sweep_scratch(self.lake)
+        sweep_drafts((self.lake, *self.beside))
 
     def _wait(self, lock: int, holder: Callable[[], str], say: Callable[[str], object]) -> None:
         deadline, told = time.monotonic() + self.patience, False

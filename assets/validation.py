@@ -1,12 +1,14 @@
 """The gates: tables of a night are judged before anybody learns from them or reads them."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 
 import dagster as dg
 import polars as pl
 
+from assets.commands import with_settings
 from assets.data_docs import page_of
 from assets.engine import Engine
 from assets.lake import Lake
@@ -32,7 +34,8 @@ CHECKS = [*RAW_CHECKS, *FEATURE_CHECKS, *SEGMENT_CHECKS]
 """Every check that a night may fail, and an operator accept."""
 
 
-class DataDocs(dg.ConfigurableResource):  # type: ignore[type-arg]
+@dataclass(frozen=True)
+class DataDocs:
     """Where the pages of judged nights are kept.
 
     Attributes:
@@ -96,8 +99,10 @@ def _reported(
         words = f"{table}: {result.check_name}: {result.description}"
         if not result.passed and result.severity == dg.AssetCheckSeverity.ERROR:
             context.log.error(
-                f"{words} Mend the data, change the limit in churn.toml, or accept it this once: "
-                f"churn run --night {night} --accept {result.check_name}"
+                with_settings(
+                    f"{words} Mend the data, change the limit in churn.toml, or accept it this once: "
+                    f"`churn run --night {night} --accept {result.check_name}`"
+                )
             )
         elif not result.passed:
             context.log.warning(words)
@@ -112,7 +117,7 @@ def _specs(asset: str, checks: Iterable[str]) -> list[dg.AssetCheckSpec]:
 def check_raw_transactions(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
-    docs: DataDocs,
+    docs: dg.ResourceParam[DataDocs],
     rules: dg.ResourceParam[ValidationRules],
     columns: dg.ResourceParam[ColumnMapping],
     engine: dg.ResourceParam[Engine],
@@ -134,7 +139,7 @@ def check_raw_transactions(
 def check_customer_features(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
-    docs: DataDocs,
+    docs: dg.ResourceParam[DataDocs],
     churn: dg.ResourceParam[ChurnDefinition],
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop features that cannot be those of the active customers."""
@@ -152,7 +157,7 @@ def check_customer_features(
 
 @dg.multi_asset_check(specs=_specs("at_risk_segments", SEGMENT_CHECKS))
 def check_at_risk_segments(
-    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], docs: DataDocs
+    context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], docs: dg.ResourceParam[DataDocs]
 ) -> Iterator[dg.AssetCheckResult]:
     """Stop a table that a CRM should not read."""
     table, night = "at_risk_segments", as_night(context.partition_key)

@@ -35,6 +35,8 @@ class Past:
         nights: :func:`profile` of the recent nights, one row each.
         customers: ``customer_id`` of everybody seen before.
         newest_day: The last day on which something is known to have happened.
+        respelled: Customers of the night who may be others in another spelling; None where that was not looked at.
+        crowds: Customers of the night under whose name many may stand; None where that was not looked at.
     """
 
     nights: pl.DataFrame = field(
@@ -42,6 +44,8 @@ class Past:
     )
     customers: pl.Series = field(default_factory=lambda: pl.Series("customer_id", [], pl.String))
     newest_day: date | None = None
+    respelled: pl.Series | None = None
+    crowds: pl.Series | None = None
 
 
 def profile(raw: pl.LazyFrame, night: date) -> pl.LazyFrame:
@@ -89,7 +93,8 @@ def raw_gate(
 
     Returns:
         The lines with ``rejected`` (Boolean), ``known_customer`` (Boolean, null without a customer) and
-        ``magnitude`` (log10 of the absolute amount), the latter two where they are asked for; the expectations.
+        ``magnitude`` (log10 of the absolute amount), ``respelled`` and ``crowd`` (Boolean, null without a customer);
+        all but the first only where they are asked for. The expectations.
     """
     checks = row_rules(rules, night=night, mapped=mapped)
     frame = raw.with_columns(rejected=pl.any_horizontal(check.bad for check in checks))
@@ -148,7 +153,26 @@ def raw_gate(
         expected.append(
             one_of("customers_known", "ERROR", sentence, "known_customer", [True], mostly=rules.min_known_share)
         )
-    return frame, expected
+    frame, about_names = _names_gate(frame, rules, past)
+    return frame, [*expected, *about_names]
+
+
+def _names_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tuple[pl.LazyFrame, list[Expectation]]:
+    """What is expected of the names of a night's customers, where they were looked at."""
+    if past.respelled is None or past.crowds is None:
+        return frame, []
+    frame = frame.with_columns(
+        respelled=pl.col("customer_id").is_in(past.respelled.implode()),
+        crowd=pl.col("customer_id").is_in(past.crowds.implode()),
+    )
+    anew = "Customers are spelled as before: other zeros, capitals, blanks or .0 make two of one."
+    many = "No customer is the name of many, such as a till's; what seems to be one is not contacted."
+    accepted = 1 - rules.max_respelled_share
+    return frame, [
+        one_of("customers_respelled", "ERROR", anew, "respelled", [False], mostly=accepted),
+        one_of("customers_spelled_once", "WARN", anew, "respelled", [False]),
+        one_of("customers_single", "WARN", many, "crowd", [False]),
+    ]
 
 
 def raw_checks() -> list[str]:
@@ -159,7 +183,11 @@ def raw_checks() -> list[str]:
         ValidationRules(history_nights=1),
         night=night,
         mapped=RawTransaction.column_names(),
-        past=Past(nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]})),
+        past=Past(
+            nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]}),
+            respelled=pl.Series([], dtype=pl.String),
+            crowds=pl.Series([], dtype=pl.String),
+        ),
         rows=1_000,
     )
     return list(dict.fromkeys(expectation.check for expectation in expected))

@@ -20,6 +20,8 @@ Vector: TypeAlias = NDArray[np.float64]
 
 _MARGIN = 1e-6  # no customer is lost or safe for certain
 _FOLDS = 10
+_DIGITS = 9
+_STEEPEST = 100.0  # keeps the fit of an order without mistakes from running to infinity
 _WORTHWHILE = 0.01
 
 
@@ -66,11 +68,13 @@ def calibrate(probability: Vector, churned: NDArray[np.bool_]) -> Calibration:
         probability: predictions for customers from whom the model has not learned.
         churned: what they did.
     """
-    probability = np.clip(np.asarray(probability, np.float64), _MARGIN, 1 - _MARGIN)
-    order = np.lexsort((churned, probability))  # folds must depend neither on chance nor on the order of the rows
+    # Folds and blocks must hang neither on the order of the rows nor on the last digit of a processor.
+    probability = np.clip(np.asarray(probability, np.float64), _MARGIN, 1 - _MARGIN).round(_DIGITS)
+    order = np.lexsort((churned, probability))
     probability, churned = probability[order], np.asarray(churned, np.bool_)[order]
     fold = np.arange(len(churned)) % _FOLDS
-    if min(churned.sum(), (~churned).sum()) < _FOLDS:
+    # Of one probability nothing is known but its level, and base rates swing back.
+    if min(churned.sum(), (~churned).sum()) < _FOLDS or probability[0] == probability[-1]:
         return Calibration()
     best, loss = "none", _loss(probability, churned)
     for kind, fit in _KINDS.items():
@@ -111,7 +115,7 @@ def _isotonic(probability: Vector, churned: NDArray[np.bool_]) -> Calibration:
 
 
 def _logistic(inputs: Vector, churned: NDArray[np.bool_]) -> list[float]:
-    """Intercept and weights, none of them negative, of a logistic regression."""
+    """Intercept and weights, from 0 to `_STEEPEST`, of a logistic regression."""
 
     def loss(weights: Vector) -> tuple[float, Vector]:
         score = weights[0] + inputs @ weights[1:]
@@ -119,7 +123,7 @@ def _logistic(inputs: Vector, churned: NDArray[np.bool_]) -> list[float]:
         value = np.logaddexp(0, score) - churned * score
         return float(value.mean()), np.concatenate([[missed.mean()], missed @ inputs / len(score)])
 
-    bounds = [(None, None)] + [(0, None)] * inputs.shape[1]
+    bounds = [(None, None)] + [(0, _STEEPEST)] * inputs.shape[1]
     start = np.array([0.0] + [1.0] * inputs.shape[1])
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"ftol": 1e-12})
     return [float(weight) for weight in found.x]

@@ -8,6 +8,7 @@ from typing import Literal
 import dataframely as dy
 import polars as pl
 
+from models.ids import folded
 from models.mapping import DeliveryError
 
 PROFILING, MARKETING = "profiling", "marketing"
@@ -50,7 +51,8 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
     """Read what was said.
 
     Args:
-        rows: customer_id, timestamp, day, and as they came: ``said`` (yes or no) and ``about`` (what it was about).
+        rows: customer_id, timestamp, day, source_row, and as they came: ``said`` (yes or no) and ``about`` (what
+            it was about).
         channels: Our name of what it was about, by theirs.
         file: Name of the delivery, for messages.
 
@@ -65,14 +67,18 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
     given = rows.filter(pl.col("said").is_not_null() & pl.col("customer_id").is_not_null()).with_columns(
         said=pl.col("said").str.to_lowercase()
     )
-    words = given.select("about", "said").unique().sort("about", "said").collect()
-    if strange := sorted(set(words["said"]) - set(_READ)):
+    words = given.group_by("about", "said").agg(pl.col("source_row").min()).sort("source_row").collect()
+    # The row is told and not the word: where a wrong column is named, the word is a customer's.
+    for row in words.filter(~pl.col("said").is_in(list(_READ)))["source_row"].head(1):
         raise DeliveryError(
-            f"{file}: {strange[0]!r} is neither yes nor no. Write {', '.join(_YES)}, or {', '.join(_NO)}."
+            f"{file}: row {row:,} says neither yes nor no. Write {', '.join(_YES)}, or {', '.join(_NO)}, or correct "
+            "the columns of consent in churn.toml."
         )
-    if words["about"].has_nulls() or (unnamed := set(words["about"]) - set(channels)):
-        what = "a line names no channel" if words["about"].has_nulls() else f"no setting names {sorted(unnamed)[0]!r}"
-        raise DeliveryError(f"{file}: {what}. Name every value of the column in consent.channels, or mend the file.")
+    for row in words.filter(~pl.col("about").is_in(list(channels)).fill_null(value=False))["source_row"].head(1):
+        raise DeliveryError(
+            f"{file}: row {row:,} is about no channel that a setting names. Name every value of the column in "
+            "consent.channels, or mend the file."
+        )
     return given.select(
         "customer_id",
         channel=pl.col("about").replace_strict(dict(channels), return_dtype=pl.String),
@@ -85,6 +91,9 @@ def flags(rows: pl.LazyFrame, channels: Mapping[str, str], *, file: str) -> pl.L
 def arriving(rows: pl.LazyFrame, known: pl.LazyFrame, *, night: date) -> pl.LazyFrame:
     """What arrives on a night: what was said by its end and no earlier night has brought; without a time, tonight.
 
+    An objection is heard on the night on which it arrives, and so counts from then on, even if a slip or another order
+    of day and month dates it later. On its own day it arrives once more.
+
     Args:
         rows: As of `flags`.
         known: :class:`Consent` of earlier nights.
@@ -94,13 +103,47 @@ def arriving(rows: pl.LazyFrame, known: pl.LazyFrame, *, night: date) -> pl.Lazy
         :class:`Consent`, sorted by all columns.
     """
     key = ["customer_id", "channel", "permitted", "timestamp"]
+    early = (pl.col("day") > night) & ~pl.col("permitted")
     return (
-        rows.with_columns(pl.col("day").fill_null(night))
+        rows.with_columns(pl.when(~early).then("timestamp"), pl.when(~early).then("day").fill_null(night))
         .filter(pl.col("day") <= night)
         .unique(key)
         .join(known.select(key), on=key, how="anti", nulls_equal=True)
         .select(Consent.column_names())
         .sort(Consent.column_names())
+    )
+
+
+def unknown(consents: pl.LazyFrame, customers: pl.LazyFrame) -> tuple[int, int, int]:
+    """How many who said something bought nothing: ids that are written otherwise than in the transactions, perhaps.
+
+    Args:
+        consents: :class:`Consent`.
+        customers: customer_id of everybody who is known.
+
+    Returns:
+        How many said something, how many of them nobody knows, and how many of those somebody is known as whose id
+        differs in capitals, blanks or leading zeros alone.
+    """
+    said = consents.select(pl.col("customer_id").unique()).with_columns(folded=folded(pl.col("customer_id"))).collect()
+    names = customers.select("customer_id")
+    theirs = names.join(said.lazy(), on="customer_id", how="semi").unique().collect()
+    strange = said.join(theirs, on="customer_id", how="anti")
+    alike = names.select(folded=folded(pl.col("customer_id"))).join(strange.lazy(), on="folded", how="semi").unique()
+    near = strange.join(alike.collect(), on="folded", how="semi") if strange.height else strange
+    return said.height, strange.height, near.height
+
+
+def tell_unknown(said: int, strange: int, near: int) -> str | None:
+    """What to say about objections and permissions of whom no transaction knows; None if there are none."""
+    if not strange:
+        return None
+    sentence = f"consent: {strange:,} of {said:,} customers ({strange / said:.0%}) are in no transaction"
+    if not near:
+        return f"{sentence}: nothing is held back or permitted by what they said until they buy."
+    return (
+        f"{sentence}; {near:,} of them would be but for capitals, blanks or leading zeros. What they said is not heard: "
+        "write their ids as the transactions do."
     )
 
 

@@ -26,7 +26,8 @@ class Delivery(dy.Schema):
     """What one file brought in one night; together the manifest of what was ingested.
 
     ``later`` counts the rows that are still to come; ``next_day`` is the first of their event days and ``last_day`` the
-    last. ``decimal_mark`` and ``timestamp_pattern`` are how it is written, where its values leave no doubt.
+    last. ``encoding`` is that of a text that has more than ASCII. ``decimal_mark`` and ``timestamp_pattern`` are how it
+    is written, where its values leave no doubt.
     """
 
     night = dy.Date(primary_key=True)
@@ -41,6 +42,7 @@ class Delivery(dy.Schema):
     last_day = dy.Date(nullable=True)
     decimal_mark = dy.String(nullable=True)
     timestamp_pattern = dy.String(nullable=True)
+    encoding = dy.String(nullable=True)
     arrived_from = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
     arrived_until = dy.Datetime(nullable=True, time_unit="us", time_zone="UTC")
 
@@ -142,19 +144,20 @@ def due(rows: pl.LazyFrame, *, night: date, after: date | None) -> pl.LazyFrame:
     return rows.filter(pl.col("day").is_between(after, night, closed="right"))
 
 
-def waiting(manifest: pl.DataFrame, lines: Sequence[Mapping[str, object]], night: date) -> Iterator[Note]:
+def waiting(manifest: pl.DataFrame, lines: Sequence[Mapping[str, Any]], *, night: date, today: date) -> Iterator[Note]:
     """The files of this and earlier nights with rows that happened after a night, and wait for theirs.
 
     Args:
         manifest: What earlier nights took in.
         lines: Tonight's lines of the manifest.
         night: As-of date.
+        today: The newest night that is over; what lies well after it cannot have happened.
     """
     tonight = pl.DataFrame(lines, schema=manifest.schema)
     newest = pl.concat([manifest, tonight]).sort("night").unique("source_file", keep="last").sort("source_file")
     ahead = newest.filter(pl.col("next_day") > night).select("source_file", "later", "next_day", "last_day")
     for file, rows, first, last in ahead.iter_rows():
-        kind = FUTURE if last > night + _FEW_DAYS else WAITING
+        kind = FUTURE if last > max(night, today) + _FEW_DAYS else WAITING
         yield file, kind, f"{rows:,} from {first} to {last}"
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.ranking import EvaluationRecipe, Ranking, Vector, log_loss
+from models.ranking import ROUNDING, EvaluationRecipe, Ranking, Vector, log_loss, tied
 
 _CELLS = 2048  # neighbours in rank or value count as equal beyond it: the bootstrap costs the same for any population
 
@@ -37,8 +37,9 @@ def evaluate(
         `customers`, `churn_rate`, `mean_prediction` and, each also as `…_low` and `…_high`, `log_loss`, `brier`,
         `prediction_minus_rate`, `calibration_slope`, `calibration_intercept` (with the slope held at 1), `ece`,
         `auroc`, `pr_auc`, `lift`, `recall`, `profit` (expected maximum profit per customer, in the unit of `value`)
-        and `profit_share` (the share of customers whom it contacts). A figure that the outcomes leave undefined,
-        such as the AUROC where nobody churned, is absent.
+        and `profit_share` (the share of customers whom it contacts). A figure that is undefined is absent, such as
+        the AUROC where nobody churned and the slope where all probabilities are equal; an interval is absent where no
+        bootstrap sample defines the figure.
 
     Raises:
         ValueError: no customers, lengths differ or a probability is not strictly between 0 and 1.
@@ -101,13 +102,16 @@ def gain_table(churned: NDArray[np.bool_], probability: Vector, points: int = 10
     """Whom one reaches by contacting the riskiest share of the customers.
 
     Returns:
-        `points` rows: `share` contacted (1/points … 1), `recall` (share of all churners among them) and `lift`.
+        `points` rows: `share` contacted (1/points … 1), `recall` (share of all churners among them) and `lift`, both
+        null where nobody churned.
     """
     churned, probability = _checked(churned, probability)
     ranking = Ranking(churned, probability, np.zeros(len(churned)), EvaluationRecipe(), cells=len(churned))
     share = np.arange(1, points + 1) / points
-    recall = ranking.recall(ranking.count[None], share)[0]
-    return pl.DataFrame({"share": share, "recall": recall, "lift": recall / share})
+    recall = ranking.recall(ranking.count[None], share)[0] if churned.any() else [None] * points
+    return pl.DataFrame({"share": share, "recall": recall}, schema_overrides={"recall": pl.Float64}).with_columns(
+        lift=pl.col("recall") / pl.col("share")
+    )
 
 
 def calibration_table(churned: NDArray[np.bool_], probability: Vector, bins: int = 10) -> pl.DataFrame:
@@ -115,7 +119,8 @@ def calibration_table(churned: NDArray[np.bool_], probability: Vector, bins: int
 
     Returns:
         One row per bin that is not empty: `bin` (1 … bins), `customers`, `churners`, `lowest`, `mean` and `highest`
-        probability, `churn_rate` with its 95 % Wilson interval `churn_rate_low`, `churn_rate_high`, and `lift`.
+        probability, `churn_rate` with its 95 % Wilson interval `churn_rate_low`, `churn_rate_high`, and `lift`, which
+        is null where nobody churned.
     """
     churned, probability = _checked(churned, probability)
     n, k, z = pl.col("customers"), pl.col("churners"), 1.959964
@@ -137,7 +142,7 @@ def calibration_table(churned: NDArray[np.bool_], probability: Vector, bins: int
         .with_columns(
             churn_rate_low=(k + z**2 / 2) / (n + z**2) - half,
             churn_rate_high=(k + z**2 / 2) / (n + z**2) + half,
-            lift=pl.col("churn_rate") * n.sum() / k.sum(),
+            lift=pl.when(k.sum() > 0).then(pl.col("churn_rate") * n.sum() / k.sum()),
         )
     )
 
@@ -151,8 +156,10 @@ def threshold_table(churned: NDArray[np.bool_], probability: Vector) -> pl.DataF
     """
     churned, probability = _checked(churned, probability)
     steps = np.arange(1, 20) / 20
+    # Whoever is above a threshold by rounding alone is on it.
+    above = steps * (1 + ROUNDING)
     contacted, churners = (
-        len(each) - np.searchsorted(np.sort(each), steps, side="right") for each in (probability, probability[churned])
+        len(each) - np.searchsorted(np.sort(each), above, side="right") for each in (probability, probability[churned])
     )
     return pl.DataFrame({"threshold": steps, "contacted": contacted, "churners": churners}).select(
         "threshold",
@@ -172,7 +179,7 @@ def _checked(churned: NDArray[np.bool_], probability: Vector) -> tuple[NDArray[n
     if not ((probability > 0) & (probability < 1)).all():
         wrong = probability[~((probability > 0) & (probability < 1))][0]
         raise ValueError(f"a churn probability is {wrong}, which is not strictly between 0 and 1: calibrate it first")
-    return churned, probability
+    return churned, tied(probability)
 
 
 def _resample(customers: Mapping[int, Vector], recipe: EvaluationRecipe, stream: int = 0) -> list[Vector]:
@@ -208,6 +215,8 @@ def _placement(own: Vector, others: Vector) -> Vector:
 
 
 def _interval(name: str, figure: float, noise: Vector, recipe: EvaluationRecipe) -> dict[str, float]:
-    tail = (1 - recipe.confidence) / 2
-    low, high = np.quantile(noise[np.isfinite(noise)], [tail, 1 - tail])
+    tail, told = (1 - recipe.confidence) / 2, noise[np.isfinite(noise)]
+    if not len(told):
+        return {name: figure}
+    low, high = np.quantile(told, [tail, 1 - tail])
     return {name: figure, f"{name}_low": figure + float(low), f"{name}_high": figure + float(high)}

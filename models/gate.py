@@ -69,7 +69,7 @@ class Verdict:
         log_loss: of the challenger.
         comparisons: one per rival, the strongest first.
         ece: calibration error of the challenger.
-        slope: calibration slope of the challenger.
+        slope: calibration slope of the challenger; NaN where it has none, as that of equal probabilities.
         calibrated: both lie within the bounds of the recipe.
         sentence: the decision in words.
     """
@@ -132,7 +132,7 @@ def gate(
     figures = evaluate(churned, challenger, evaluation, copies=copies)
     slope = figures.get("calibration_slope", np.nan)
     calibrated = (
-        figures["ece_low"] <= recipe.max_ece
+        figures.get("ece_low", np.nan) <= recipe.max_ece
         and figures.get("calibration_slope_high", np.nan) >= recipe.min_slope
         and figures.get("calibration_slope_low", np.nan) <= recipe.max_slope
     )
@@ -150,11 +150,9 @@ def _sentence(
         f"log loss {loss:.4f}, against {closest.rival} {closest.log_loss:.4f}: "
         f"a gain of {closest.gain:+.4f} [{closest.low:+.4f}, {closest.high:+.4f}]"
     )
+    errors = f"ECE {ece:.3f}, slope {'undefined' if np.isnan(slope) else f'{slope:.2f}'}"
     if not closest.passed:
         return f"The challenger is not better beyond chance ({gain}): {serves} serves."
     if not calibrated:
-        return (
-            f"The challenger ranks well but is not calibrated (ECE {ece:.3f}, slope {slope:.2f}; {gain}): "
-            f"{serves} serves."
-        )
-    return f"The challenger beats every rival ({gain}) and is calibrated (ECE {ece:.3f}, slope {slope:.2f}): it serves."
+        return f"The challenger ranks well but is not calibrated ({errors}; {gain}): {serves} serves."
+    return f"The challenger beats every rival ({gain}) and is calibrated ({errors}): it serves."

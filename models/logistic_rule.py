@@ -38,6 +38,9 @@ class LogisticRule:
             examples: the inputs and `churned`, in an order that does not depend on chance.
             inputs: names of the features.
             ridge: shrinkage of the weights, in customers' worth of doubt.
+
+        Examples of a single outcome have no maximum: they give everybody their rate, with half a customer more of each
+        outcome, and weigh nothing.
         """
         logs = _logs(examples, inputs)
         known = np.maximum((~np.isnan(logs)).sum(0), 1)
@@ -55,7 +58,7 @@ class LogisticRule:
             return float((np.logaddexp(0, score) - churned * score).sum() + guess @ doubt @ guess / 2)
 
         now = loss(weights)
-        for _ in range(50):
+        for _ in range(50 if 0 < churned.sum() < len(churned) else 0):
             fitted = expit(design @ weights)
             slope = design.T @ (churned - fitted) - doubt @ weights
             curvature = (design * (fitted * (1 - fitted))[:, None]).T @ design + doubt

@@ -1,6 +1,7 @@
 """Your columns, read as ours: names, types, numbers and moments of a delivery."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
@@ -8,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from models.column_types import plain, unreadable
+from models.headers import can_be_told, looks_like_data, tell_header
 from models.ids import is_rounded, read_text
 from models.moments import read_moments
 from models.notation import Look, Notation, Usual, decide, look
@@ -102,29 +104,53 @@ class Reading:
 def resolve(header: Sequence[str], mapping: ColumnMapping, *, file: str) -> dict[str, str]:
     """Find each mapped column in a file's header, ignoring case and surrounding blanks.
 
+    Of columns that differ in these alone, the one that is spelled as in the mapping is meant.
+
     Returns:
         canonical name -> the file's own name, for the columns that the file has.
 
     Raises:
-        DeliveryError: If the file lacks the customer or the timestamp; the sentence names the nearest header.
+        DeliveryError: If the file lacks the customer or the timestamp, or several columns answer to a name; the
+            sentence names the nearest header.
     """
     known = {name.strip().lower(): name for name in header}
     found = {
-        field.name: known[alias.strip().lower()]
+        field.name: _own_name(header, alias, role=field.name, file=file)
         for field in fields(mapping)
         for alias in reversed(getattr(mapping, field.name))
-        if alias.strip().lower() in known
+        if alias.strip().lower() in known or f"{alias.strip().lower()} (1)" in known
     }
     for required in ("customer_id", "timestamp"):
         if required not in found:
             wanted = " or ".join(map(repr, getattr(mapping, required)))
-            near = get_close_matches(wanted.lower(), known, n=1, cutoff=0.4)
+            names = [] if looks_like_data(header) else list(filter(can_be_told, known))
+            near = get_close_matches(wanted.lower(), names, n=1, cutoff=0.4)
             hint = f"; did you mean {known[near[0]]!r}?" if near else "."
             raise DeliveryError(
-                f"{file}: no column {wanted} for {required}{hint} The file has: {', '.join(map(repr, header))}. "
+                f"{file}: no column {wanted} for {required}{hint} {tell_header(header)} "
                 f"Set source.columns.{required} in churn.toml."
             )
     return found
+
+
+def _own_name(header: Sequence[str], alias: str, *, role: str, file: str) -> str:
+    if alias in header:
+        return alias
+    folded = alias.strip().lower()
+    alike = [name for name in header if name.strip().lower() == folded]
+    if len(alike) == 1:
+        return alike[0]
+    where = f"Write in source.columns.{role} of churn.toml which of them is meant, spelled as here."
+    if alike:
+        raise DeliveryError(
+            f"{file}: {' and '.join(map(repr, alike))} are {len(alike)} columns that differ in capitals or blanks "
+            f"alone. {where}"
+        )
+    several = [name for name in header if re.fullmatch(rf"{re.escape(folded)} \(\d+\)", name.strip().lower())]
+    raise DeliveryError(
+        f"{file}: {len(several)} columns are called {alias!r} and differ in their values. They are read as "
+        f"{', '.join(map(repr, several))}, counted from the left. {where}"
+    )
 
 
 def look_at(frame: pl.LazyFrame, mapping: ColumnMapping, *, file: str) -> Look:
@@ -138,14 +164,22 @@ def look_at(frame: pl.LazyFrame, mapping: ColumnMapping, *, file: str) -> Look:
     Raises:
         DeliveryError: If a required column is missing, or one is of a type that cannot be read.
     """
-    found = resolve(frame.collect_schema().names(), mapping, file=file)
+    return _looked_at(frame, resolve(frame.collect_schema().names(), mapping, file=file), file=file)
+
+
+def _looked_at(frame: pl.LazyFrame, found: Mapping[str, str], *, file: str) -> Look:
     frame = plain(frame, found.values())
     schema = frame.collect_schema()
     kinds = dict.fromkeys(_TEXTS, "text") | dict.fromkeys(_NUMBERS, "number") | dict.fromkeys(_MOMENTS, "moment")
     for role, own in found.items():
         if why := unreadable(schema[own], kinds[role]):
             raise DeliveryError(f"{file}: column {own!r}, which is read as {role}, {why}.")
-    return look(frame, found, numbers=_NUMBERS, texts=_TEXTS, moments=_MOMENTS)
+    seen = look(frame, found, numbers=_NUMBERS, texts=_TEXTS, moments=_MOMENTS)
+    if seen.records:
+        own = found[seen.records[0]]
+        why = "holds records as text (JSON): deliver the field that is meant as a column of its own"
+        raise DeliveryError(f"{file}: column {own!r}, which is read as {seen.records[0]}, {why}.")
+    return seen
 
 
 def notation_of(seen: Look, reading: Reading, *, file: str, beside: Usual | None = None) -> Notation:
@@ -171,6 +205,27 @@ def notation_of(seen: Look, reading: Reading, *, file: str, beside: Usual | None
                 "'%d.%m.%Y %H:%M', or correct the column in source.columns"
             )
         raise DeliveryError(f"{file}: {sentence}.") from None
+
+
+def customers_of(frame: pl.LazyFrame, mapping: ColumnMapping, *, file: str) -> pl.LazyFrame:
+    """The ids of a delivery's customers as :func:`canonical` reads them, whatever else of it can be read.
+
+    Args:
+        frame: The file as it is, any dtypes.
+        mapping: Which of its columns mean what.
+        file: Its name, for messages.
+
+    Returns:
+        ``customer_id``, one row per row.
+
+    Raises:
+        DeliveryError: If the column is missing or of a type that cannot be read.
+    """
+    found = resolve(frame.collect_schema().names(), mapping, file=file)
+    seen = _looked_at(frame, {"customer_id": found["customer_id"]}, file=file)
+    ids = plain(frame, seen.columns.values())
+    own, whole = seen.columns["customer_id"], "customer_id" in seen.whole
+    return ids.select(customer_id=read_text(pl.col(own), ids.collect_schema()[own], whole=whole))
 
 
 def canonical(

@@ -7,7 +7,7 @@ from functools import cache
 
 import polars as pl
 
-from models.ids import INVISIBLE, NO_VALUE
+from models.ids import INVISIBLE, NO_VALUE, shapes
 
 # Years of two digits stand before those of four: ``%Y`` takes 25 for the year 25, which nobody means.
 _DAYS = (
@@ -212,10 +212,9 @@ def how_written(sample: pl.Series, *, usual: Collection[str] = ()) -> Order:
     numbers = sample.to_frame().select(_as_number(pl.first(), sample.dtype)).to_series()
     written, share = _number_format(numbers)
     if written is None and sample.count():
-        shown = ", ".join(f"{value}" for value in sample.drop_nulls().unique(maintain_order=True).head(3))
         raise ValueError(
-            f"column {sample.name!r} holds numbers such as {shown}, which are neither days such as 20260331 nor time "
-            f"since 1970; days as a spreadsheet counts them are read by the pattern {_EXCEL!r}"
+            f"column {sample.name!r} holds numbers such as {shapes(sample)}, which are neither days such as 20260331 "
+            f"nor time since 1970; days as a spreadsheet counts them are read by the pattern {_EXCEL!r}"
         )
     return Order(written, share)
 

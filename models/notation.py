@@ -48,6 +48,7 @@ class Look:
         decimal: The mark that the file shows; None where it shows none, or two.
         moments: Canonical name -> sample of its values.
         whole: Canonical names of texts that are whole numbers with ``.0`` behind some.
+        records: Canonical names of texts that are JSON objects.
         inexact: Canonical names of floats too large to tell whole numbers apart.
     """
 
@@ -57,6 +58,7 @@ class Look:
     decimal: Mark | None
     moments: Mapping[str, pl.Series]
     whole: frozenset[str]
+    records: tuple[str, ...]
     inexact: tuple[str, ...]
 
     @property
@@ -188,8 +190,14 @@ def look(
         decimal,
         {role: sample[own] for role, own in columns.items() if role in moments},
         frozenset(zeros),
+        tuple(role for role, own in of(texts).items() if _are_records(sample[own])),
         tuple(role for role in floats if large.collect()[role].item()),
     )
+
+
+def _are_records(values: pl.Series) -> bool:
+    known = values.drop_nulls()
+    return bool(len(known)) and 2 * known.str.contains(r'^\s*\{\s*"').sum() > len(known)
 
 
 def _valued(own: str) -> pl.Expr:
@@ -255,11 +263,12 @@ def _mark(role: str, seen: Look, given: Mark | None, beside: Usual, notes: list[
         return mark
     if not shown.is_open:
         return "."
+    example = shapes(pl.Series([shown.example]))
     if mark := shown.grouping:
-        notes.append((GROUPED, f"{own!r} such as {shown.example!r}"))
+        notes.append((GROUPED, f"{own!r} such as {example}"))
         return mark
     raise ValueError(
-        f"column {own!r} holds numbers such as {shown.example!r}, which can be thousands or decimals, and nothing else "
+        f"column {own!r} holds numbers such as {example}, which can be thousands or decimals, and nothing else "
         f"in the file tells. Set source.decimal in churn.toml to the decimal mark"
     )
 
@@ -304,7 +313,6 @@ def _check_pattern(pattern: str, role: str, sample: pl.Series, own: str, notes: 
 
 
 def _written(sample: pl.Series) -> str:
-    """Three values of a column that is no column of moments; letters and signs are hidden, they may name somebody."""
+    """How the values of a column are written that is no column of moments."""
     values = sample.drop_nulls().cast(pl.String).str.strip_chars()
-    values = values.filter(~values.is_in(NO_VALUE)).unique(maintain_order=True).head(3)
-    return shapes(values)
+    return shapes(values.filter(~values.is_in(NO_VALUE)))

@@ -14,8 +14,11 @@ from scipy.special import betaincc, expit, logit
 
 Vector: TypeAlias = NDArray[np.float64]
 
-_STEPS = 25
-"""Newton steps of a calibration; it stands long before."""
+_STEPS, _CONVERGED = 25, 1e-9
+"""Newton steps of a calibration at most, and the step at which it is done; a fit that exists takes about eight."""
+
+ROUNDING = 1e-12
+"""Share of a probability up to which two of them are the same: processors differ by a hundredth of it."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,11 @@ class Ranking:
         self._brier = total((probability - churned) ** 2) / several
         self._gain = total(worth - recipe.offer_cost) / several
         self._score = total(logit(probability)) / several
+        # In standard deviations from the mean: the raw determinant of a slope would be all rounding where customers
+        # hardly differ.
+        self._mean = float((self.count * self._score).sum() / len(cell))
+        self._spread = float(np.sqrt((self.count * (self._score - self._mean) ** 2).sum() / len(cell))) or 1.0
+        self._standard = np.where(self.count > 0, (self._score - self._mean) / self._spread, 0.0)
         size = self.count.sum(1)
         self._bin = ((np.cumsum(size) - size / 2) * recipe.bins / len(cell)).astype(np.int64)
 
@@ -156,33 +164,36 @@ class Ranking:
         """Slope of a logistic regression of the outcome on the log-odds, and intercept with the slope held at 1.
 
         What was observed is fitted to convergence; a resample moves one Newton step from there, which is the bootstrap
-        to first order at a fraction of its cost.
+        to first order at a fraction of its cost. A figure is NaN where no fit exists: there is no slope where all
+        probabilities are equal or the outcomes are separated, and no intercept with a single outcome.
         """
-        if not self.count.sum(0).all():
-            return np.full(len(counts), np.nan), np.full(len(counts), np.nan)
-        passed = [(1.0, 0.0, 0.0)]
-        while len(passed) <= _STEPS:
-            slope, level, offset = passed[-1]
-            steps = self._newton(self.count[None], slope, level, offset).clip(-1, 1)
-            found = (slope + steps[0, 0], level + steps[1, 0], offset + steps[2, 0])
-            if found in passed:
-                # Rounding keeps it going round in a circle: where it would end is known without walking on.
-                around = passed[passed.index(found) :]
-                passed.append(around[(_STEPS - passed.index(found)) % len(around)])
+        fit, step = np.array([self._spread, self._mean, 0.0]), np.full(3, np.inf)
+        for _ in range(_STEPS if self.count.sum(0).all() else 0):
+            step = self._newton(self.count[None], fit)[:, 0].clip(-1, 1)
+            fit = fit + step
+            if (np.abs(step) < _CONVERGED).all():
                 break
-            passed.append(found)
-        slope, level, offset = passed[-1]
-        steps = self._newton(counts, slope, level, offset)
-        return slope + steps[0], offset + steps[2]
+        converged = np.abs(step) < _CONVERGED
+        steps = self._newton(counts, fit)
+        slope = (fit[0] + steps[0]) / self._spread if converged[:2].all() else np.full(len(counts), np.nan)
+        intercept = fit[2] + steps[2] if converged[2] else np.full(len(counts), np.nan)
+        return slope, intercept
 
-    def _newton(self, counts: Vector, slope: float, level: float, offset: float) -> Vector:
-        """Newton steps of slope and level together, and of the offset alone; shape (3, sets)."""
-        score, churned = self._score, np.array([0.0, 1.0])
-        fitted, shifted = expit(slope * score + level), expit(score + offset)
+    def _newton(self, counts: Vector, fit: Vector) -> Vector:
+        """Newton steps of slope and level together, and of the offset alone; shape (3, sets).
+
+        The slope is that on `_standard`, the offset that of the raw log-odds.
+        """
+        score, churned = self._standard, np.array([0.0, 1.0])
+        slope, level, offset = fit
+        fitted, shifted = expit(slope * score + level), expit(self._score + offset)
         spread = fitted * (1 - fitted)
         by_slope, by_level = _dot(counts, (churned - fitted) * score), _dot(counts, churned - fitted)
         a, b, c = _dot(counts, spread * score**2), _dot(counts, spread * score), _dot(counts, spread)
-        both = np.stack([c * by_slope - b * by_level, a * by_level - b * by_slope]) / (a * c - b * b)
+        # Of customers of a single rank the determinant is nothing, whatever rounding makes of it.
+        several = np.count_nonzero(counts.any(2), axis=1) > 1
+        both = np.stack([c * by_slope - b * by_level, a * by_level - b * by_slope])
+        both /= np.where(several, a * c - b * b, np.nan)
         return np.vstack([both, _dot(counts, churned - shifted) / _dot(counts, shifted * (1 - shifted))])
 
     def _profit(self, counts: Vector) -> tuple[Vector, Vector]:
@@ -207,6 +218,13 @@ class Ranking:
             profit[row] = mean * gain @ betaincc(recipe.save_alpha + 1, recipe.save_beta, needed) - cost @ taken
             share[row] = customers @ taken
         return profit, share
+
+
+def tied(probability: Vector) -> Vector:
+    """Probabilities of which those that differ by rounding alone are equal, so that they share a rank."""
+    distinct, number = np.unique(probability, return_inverse=True)
+    first = np.append(True, np.diff(distinct) > ROUNDING * distinct[1:])
+    return np.asarray(distinct[first][np.cumsum(first) - 1][number])
 
 
 def log_loss(churned: NDArray[np.bool_], probability: Vector) -> Vector:

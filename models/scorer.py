@@ -18,6 +18,9 @@ from models.rehearsal import steadied
 if TYPE_CHECKING:
     import xgboost as xgb
 
+_DIGITS = 9
+"""Of a probability. Those beyond them belong to the processor, and would part customers who are alike."""
+
 MODELS = ("committee", *BASELINES)
 """Everything that may serve where churn is inactivity, in the order of the columns of `Scorer.predict`."""
 
@@ -82,7 +85,7 @@ class Scorer:
 
         Returns:
             Float64 columns `churn_probability` and those of `models`, rows as in the frame, values strictly between 0
-            and 1.
+            and 1, to nine digits.
 
         Raises:
             ValueError: a feature is missing.
@@ -93,9 +96,9 @@ class Scorer:
             if name == "committee" and self.booster is not None and self.linear is not None:
                 trees, linear = classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame)
                 score = np.column_stack([trees, linear, steadied(self.baselines[self.history], frame)]) @ self.weights
-                columns[name] = self.calibration.apply(expit(score))
+                columns[name] = self.calibration.apply(expit(score)).round(_DIGITS)
             elif rule := self.baselines.get(name):
-                columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6)
+                columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6).round(_DIGITS)
             else:
                 columns[name] = pl.Series([None] * frame.height, dtype=pl.Float64)
         return pl.DataFrame({"churn_probability": columns[self.serves], **columns})

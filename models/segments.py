@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models.actions import Policy
+from models.consent import ConsentRule, contactable, profiled
 from models.experiment import Experiment, assign
 from models.matrix import CODES, Segments, named
 from models.next_purchase import QUANTILES, next_purchase
@@ -126,6 +127,7 @@ def at_risk_segments(
     profiled: pl.Series | None = None,
     spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
     rates: pl.DataFrame | None = None,
+    crowds: pl.Series | None = None,
 ) -> pl.DataFrame:
     """The at-risk table of a night.
 
@@ -147,6 +149,7 @@ def at_risk_segments(
         profiled: customers of earlier nights who may be profiled; None is all of them. Of whoever may not, nothing
             is told but that he has left, and why.
         spend: see `models.value.value`.
+        crowds: see `models.policy.decide`.
         rates: see `models.policy.decide`; they are a part of the policy's version.
 
     Returns:
@@ -184,6 +187,7 @@ def at_risk_segments(
         policy,
         consent,
         rates,
+        crowds=crowds,
         salt=f"{night}|{experiment.experiment_id}",
     )
     entered = last.select("customer_id", entered_on="entered_on")
@@ -240,6 +244,44 @@ def departed(rows: pl.DataFrame, night: date) -> pl.DataFrame:
         suppressed_reason=pl.lit("left"),
         status=pl.lit("left"),
     )
+
+
+def as_permitted(rows: pl.DataFrame, consents: pl.LazyFrame, rule: ConsentRule, until: date) -> pl.DataFrame:
+    """Rows of a night as they may be published later, when some of their customers may have objected since.
+
+    Args:
+        rows: `AtRiskSegment` of one night.
+        consents: `models.consent.Consent`.
+        rule: What silence means.
+        until: The night up to which objections are heard.
+
+    Returns:
+        The same customers; who may not be contacted by the channel of the row is not, and of who may not be profiled
+        nothing is told but that he has left.
+    """
+    due = rows.filter("deliver")
+    allowed = contactable(due["customer_id"], consents, rule, due["channel"].unique(), until)
+    if allowed is None or rows.is_empty():
+        return rows
+    night: date = rows["night"][0]
+    profiles = profiled(rows.select("customer_id").lazy(), consents, rule, until).collect()["customer_id"]
+    flags = allowed.unpivot(index="customer_id", variable_name="channel", value_name="permitted")
+    objected = due.join(flags.filter(~pl.col("permitted").cast(pl.Boolean)), on=["customer_id", "channel"], how="semi")
+    barred = ~pl.col("customer_id").is_in(profiles.implode())
+    withheld = ~barred & pl.col("customer_id").is_in(objected["customer_id"].implode())
+    gone = departed(rows.filter(barred), night).with_columns(suppressed_reason=pl.lit(NOT_PROFILED))
+    kept = rows.filter(withheld).with_columns(
+        action=pl.lit("none"),
+        channel=pl.lit("none"),
+        action_cost=0.0,
+        expected_profit=0.0,
+        contact_from=pl.lit(None, pl.Date),
+        contact_until=pl.lit(None, pl.Date),
+        deliver=False,
+        suppressed_reason=pl.lit("no_consent"),
+    )
+    parts = [rows.filter(~barred & ~withheld), gone.select(rows.columns), kept]
+    return pl.concat(parts).sort("customer_id")
 
 
 def _digest(text: str) -> str:

@@ -20,6 +20,7 @@ REPLICATES = 400
 _Z = NormalDist().inv_cdf(0.975)
 _BLOCKS = 1000
 _RETAINED, _SCORE, _CONTACTED = range(3)
+_ROUNDING = 1e-12  # of shares, which are told to four digits
 
 Floats = NDArray[np.float64]
 
@@ -172,7 +173,8 @@ def _adjusted(both: Sequence[_Stratum], weights: Floats, difference: Floats) -> 
     """The difference without the part that a difference in scores explains."""
     pooled = sum(np.nan_to_num(arm.covariance) * (arm.size - 1) for each in both for arm in each)
     spread = float(pooled[_SCORE, _SCORE])  # type: ignore[index]
-    slope = float(pooled[_RETAINED, _SCORE]) / spread if spread > 0 else 0.0  # type: ignore[index]
+    told_apart = spread > _ROUNDING * sum(arm.size for each in both for arm in each)
+    slope = float(pooled[_RETAINED, _SCORE]) / spread if told_apart else 0.0  # type: ignore[index]
     estimate = float(difference[_RETAINED] - slope * difference[_SCORE])
     half = _Z * sqrt(_variance(both, weights, np.array([1, -slope, 0])))
     return {"adjusted": estimate, "adjusted_low": estimate - half, "adjusted_high": estimate + half}
@@ -181,7 +183,7 @@ def _adjusted(both: Sequence[_Stratum], weights: Floats, difference: Floats) -> 
 def _on_contacted(both: Sequence[_Stratum], weights: Floats, difference: Floats) -> dict[str, float]:
     """The effect on those who are contacted if, and only if, they are to be: Wald's ratio with its delta interval."""
     more = float(difference[_CONTACTED])
-    if not more > _Z * sqrt(_variance(both, weights, np.array([0, 0, 1]))):
+    if not more > _ROUNDING + _Z * sqrt(_variance(both, weights, np.array([0, 0, 1]))):
         return {}
     estimate = float(difference[_RETAINED]) / more
     half = _Z * sqrt(_variance(both, weights, np.array([1, 0, -estimate]))) / more
@@ -192,4 +194,5 @@ def _variance(both: Sequence[_Stratum], weights: Floats, of: Floats) -> float:
     """The variance of the difference in means of a combination of retained, score and contacted."""
     used = np.flatnonzero(of)
     own = [sum(of[used] @ arm.covariance[np.ix_(used, used)] @ of[used] / arm.size for arm in each) for each in both]
-    return float(weights**2 @ np.array(own))
+    # Of what is constant rounding may leave a little less than nothing.
+    return float(np.maximum(0.0, weights**2 @ np.array(own)))

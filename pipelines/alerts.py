@@ -5,9 +5,9 @@ import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from email.message import EmailMessage
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
+from assets.escaping import as_chat
+from assets.posting import is_loopback, post
 from pipelines.failures import Failure
 from pipelines.operation import Alerts
 
@@ -25,31 +25,28 @@ def tell(failure: Failure, alerts: Alerts, warn: Callable[[str], object]) -> Non
     """
     for name, send in _channels(failure, alerts):
         try:
-            send()
-        except HTTPError as error:
-            warn(f"the alert was not sent by {name}: it answers {error.code} {error.reason}")
-        except (OSError, smtplib.SMTPException) as error:
-            warn(f"the alert was not sent by {name}: {error.reason if isinstance(error, URLError) else error}")
-        except Exception as error:  # the failure of the run is the news; the text may repeat the address
-            warn(f"the alert was not sent by {name}: {type(error).__name__}")
+            reason = send()
+        except Exception as error:  # the failure of the run is the news; the text may repeat address or password
+            reason = type(error).__name__
+        if reason is not None:
+            warn(f"the alert was not sent by {name}: {reason}")
 
 
-def _channels(failure: Failure, alerts: Alerts) -> Iterator[tuple[str, Callable[[], None]]]:
+def _channels(failure: Failure, alerts: Alerts) -> Iterator[tuple[str, Callable[[], str | None]]]:
     if alerts.webhook is not None:
         yield "the webhook of CHURN__ALERTS__WEBHOOK", lambda: _post(failure, alerts)
     if alerts.smtp_host is not None:
         yield f"e-mail over {alerts.smtp_host}:{alerts.smtp_port}", lambda: _mail(failure, alerts)
 
 
-def _post(failure: Failure, alerts: Alerts) -> None:
+def _post(failure: Failure, alerts: Alerts) -> str | None:
     assert alerts.webhook is not None
-    body = json.dumps({"text": failure.text}).encode()
-    request = Request(alerts.webhook.get_secret_value(), body, {"Content-Type": "application/json"})  # noqa: S310 (http)
-    with urlopen(request, timeout=alerts.timeout_seconds):  # noqa: S310 (the settings ask for http)
-        pass
+    body = json.dumps({"text": as_chat(failure.text)}).encode()
+    headers = {"Content-Type": "application/json"}
+    return post(alerts.webhook, body, headers, timeout=alerts.timeout_seconds)
 
 
-def _mail(failure: Failure, alerts: Alerts) -> None:
+def _mail(failure: Failure, alerts: Alerts) -> str | None:
     assert alerts.smtp_host is not None
     letter = EmailMessage()
     letter["Subject"], letter["From"], letter["To"] = failure.title, alerts.sender, ", ".join(alerts.recipients)
@@ -64,8 +61,12 @@ def _mail(failure: Failure, alerts: Alerts) -> None:
         server.ehlo_or_helo_if_needed()
         if server.has_extn("starttls"):
             server.starttls(context=secure)
-        elif alerts.smtp_password is not None and alerts.smtp_port != Alerts.TLS_PORT:
-            raise smtplib.SMTPException("the server offers no TLS, and the password is not sent in the open")
+        elif alerts.smtp_port != Alerts.TLS_PORT:
+            if alerts.smtp_password is not None:
+                return "the server offers no TLS, and the password is not sent in the open"
+            if not alerts.unencrypted and not is_loopback(alerts.smtp_host):
+                return "the server offers no TLS: set alerts.unencrypted to true where the way to it is safe"
         if alerts.smtp_user is not None and alerts.smtp_password is not None:
             server.login(alerts.smtp_user, alerts.smtp_password.get_secret_value())
         server.send_message(letter)
+    return None

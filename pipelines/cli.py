@@ -1,6 +1,8 @@
 """The `churn` command: what a person types; Dagster does the work and keeps the record."""
 
 import os
+import re
+import signal
 import sys
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
@@ -9,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.console import CONSOLE, complain
+from pipelines.console import CONSOLE, choose_log, complain
 from pipelines.settings_errors import SettingsError
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
 FAILED, USAGE = 1, 2
 
 app = typer.Typer(
@@ -28,8 +29,27 @@ Config = Annotated[Path | None, typer.Option(help="Settings; by default churn.to
 Night = Annotated[str | None, typer.Option(help="As-of date YYYY-MM-DD; by default the last day that is over.")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import packages_distributions, version
+
+        typer.echo(version(packages_distributions()["pipelines"][0]))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
+
+
 def main() -> None:
     """Run the command; settings that cannot be used end it with exit code 2."""
+    # A closed terminal ends a run as SIGTERM does, with a word in Dagster's history; under nohup it ends nothing.
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         app()
     except SettingsError as error:
@@ -37,19 +57,23 @@ def main() -> None:
         sys.exit(USAGE)
 
 
-def prepare(config: Path | None) -> "Settings":
-    """Read the settings and point Dagster at them and at the project's instance.
+def prepare(config: Path | None, *, runs: bool = False) -> "Settings":
+    """Read the settings, and note where they are for whatever names a command or starts a server.
+
+    Args:
+        config: Their file.
+        runs: Whether the command runs something, so that what it tells may be wanted as a log.
 
     Raises:
         SettingsError: If the settings cannot be used.
     """
-    from pipelines.settings import CONFIG_VARIABLE, load_settings
+    from assets.commands import CONFIG_VARIABLE
+    from pipelines.settings import load_settings
 
     settings = load_settings(config)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
-    os.environ.setdefault("DAGSTER_HOME", str(ROOT))
-    # dagster.yaml keeps its history in a folder relative to where Dagster starts.
-    os.chdir(ROOT)
+    if runs:
+        choose_log(settings.log)
     return settings
 
 
@@ -128,7 +152,7 @@ def run(
     """Run everything up to a night: ingest, validate, train where due, score, deliver, settle, report."""
     from assets.validation import CHECKS
 
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     for check in accept or ():
         if check not in CHECKS:
             near = get_close_matches(check, CHECKS, n=1)
@@ -147,7 +171,7 @@ def nights(
     config: Config = None,
 ) -> None:
     """Run many nights in order, in one process: a backfill or a replay."""
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     start, end = parse_span(span, settings)
     wanted = [start + timedelta(days=days) for days in range(0, (end - start).days + 1, step)]
     from pipelines.runs import run_nights
@@ -158,7 +182,7 @@ def nights(
 @app.command()
 def train(night: Night = None, config: Config = None) -> None:
     """Train a challenger as of a night that ran; it becomes champion if it passes the gate."""
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     from pipelines.runs import run_job
 
     raise typer.Exit(run_job("training", night_that_ran(night, settings), settings))
@@ -167,7 +191,7 @@ def train(night: Night = None, config: Config = None) -> None:
 @app.command()
 def settle(night: Night = None, config: Config = None) -> None:
     """Compare what was predicted with what happened, for every night that is ripe."""
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     from pipelines.runs import run_job
 
     raise typer.Exit(run_job("settlement", night_that_ran(night, settings), settings))
@@ -222,12 +246,17 @@ def explain(
 
 @app.command()
 def erase(
-    customer: Annotated[str, typer.Option(help="Id of the customer, as in the source.")], config: Config = None
+    customer: Annotated[
+        str, typer.Option(help="Id of the customer, as in the source; - reads it from the standard input.")
+    ],
+    config: Config = None,
 ) -> None:
     """Take a customer out of lake, CRM tables, exports and reports, and count again what is left."""
     from pipelines.erasure import erase as erase_customer
 
-    raise typer.Exit(erase_customer(customer, prepare(config)))
+    # An id on the command line stands in the list of processes and in the history of the shell.
+    typed = sys.stdin.read() if customer == "-" else customer
+    raise typer.Exit(erase_customer(typed, prepare(config), datetime.now(UTC)))
 
 
 @app.command()
@@ -235,12 +264,16 @@ def publish(
     night: Annotated[str, typer.Option(help="A night in the history of the CRM, YYYY-MM-DD.")], config: Config = None
 ) -> None:
     """Let the CRM read a delivered night again, for example the one before a bad one."""
+    from functools import partial
+
+    from assets.retention import permitted_today
     from pipelines.definitions import resources
 
     settings = prepare(config)
     parts = resources(settings)
+    permitted = partial(permitted_today, lake=parts["lake"], rule=settings.consent.rule)
     try:
-        done = parts["crm"].point_to(parse_night(night, settings), run_id="churn publish")
+        done = parts["crm"].point_to(parse_night(night, settings), "churn publish", permitted)
         CONSOLE.print(f"The CRM reads night {done.night} now: {done.rows:,} rows, {done.changed:,} of them changed.")
         if sent := parts["push"].send(parts["crm"], parts["network"]):
             CONSOLE.print(f"{sent:,} rows were sent to the receiver.")
@@ -261,7 +294,7 @@ def backtest(
     """Train, judge, score and settle as of past nights, against every rule; goes on where it was interrupted."""
     from pipelines.runs import run_backtest
 
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     start, end = parse_span(span, settings)
     raise typer.Exit(run_backtest(start, end, settings, step_days=step, fresh=fresh))
 
@@ -311,11 +344,16 @@ def write_settings(
 
 
 @app.command("settings")
-def show_settings() -> None:
-    """Print every setting with its default and meaning, as Markdown."""
-    from pipelines.reference import settings_reference
+def show_settings(config: Config = None) -> None:
+    """Print every setting with its default and meaning, as Markdown; with --config, what is in effect, as TOML."""
+    if config is None:
+        from pipelines.reference import settings_reference
 
-    typer.echo(settings_reference(), nl=False)
+        typer.echo(settings_reference(), nl=False)
+    else:
+        from pipelines.reference import settings_in_effect
+
+        typer.echo(settings_in_effect(prepare(config)), nl=False)
 
 
 @app.command("schema")
@@ -331,12 +369,22 @@ def show_schema() -> None:
 @app.command()
 def ui(
     port: Annotated[int, typer.Option(help="Port of Dagster; MLflow and Data Docs take the next two.")] = 3000,
+    only: Annotated[str | None, typer.Option(help="One alone, as a service: web, mlflow, pages, daemon.")] = None,
+    behind: Annotated[
+        str | None,
+        typer.Option(help="With --only: origin of a proxy before it, https://churn.example.com."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Open Dagster, MLflow and Data Docs on loopback, until Ctrl-C."""
-    from pipelines.servers import serve
+    from pipelines.servers import SERVERS, serve, serve_one
 
-    raise typer.Exit(serve(prepare(config), port))
+    if only is not None and only not in SERVERS:
+        raise SettingsError(f"--only {only} names no server; they are {', '.join(SERVERS)}")
+    if behind is not None and (only is None or not re.fullmatch(r"https?://[\w.:\[\]-]+", behind)):
+        raise SettingsError("--behind is an origin such as https://churn.example.com, of one server: name it by --only")
+    settings = prepare(config)
+    raise typer.Exit(serve(settings, port) if only is None else serve_one(only, settings, port, behind))
 
 
 if __name__ == "__main__":

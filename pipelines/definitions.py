@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -19,10 +18,10 @@ from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
 from assets.scoring import churn_scores
+from assets.scratch import scratch_folder
 from assets.settlement import enrolments, live_performance, retention_uplift, settled_outcomes
 from assets.training import churn_model
 from assets.transactions import parted_rows, rows_accounted_for
-from assets.turn import Turn
 from assets.validation import (
     DataDocs,
     check_at_risk_segments,
@@ -30,11 +29,14 @@ from assets.validation import (
     check_raw_transactions,
 )
 from models.challenge import Question
-from pipelines.jobs import JOBS
+from pipelines.console import CONSOLE
+from pipelines.erasure import erase_again
+from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
 from pipelines.settings import Settings, load_settings
+from pipelines.shop import refuse_another_shop, run_tags
 from pipelines.stores import crm_of, lake_of, tracking_of
 
 
@@ -42,7 +44,7 @@ def resources(settings: Settings) -> dict[str, Any]:
     """Everything that assets ask for by name, made from the settings."""
     lake = lake_of(settings)
     return {
-        "io_manager": within_a_turn(lake, settings.turn()),
+        "io_manager": within_a_turn(lake, settings),
         "lake": lake,
         "source": settings.transactions(),
         "network": settings.network,
@@ -53,6 +55,7 @@ def resources(settings: Settings) -> dict[str, Any]:
         "consent_rule": settings.consent.rule,
         "contacts": tuple(each.name for each in settings.inputs if each.role == "contacts"),
         "scratch": scratch_in(settings.beside(settings.lake.path)),
+        "erasures": settings.erasures(),
         "columns": settings.source.columns,
         "churn": settings.churn,
         "settings_text": settings.text(),
@@ -74,13 +77,20 @@ def resources(settings: Settings) -> dict[str, Any]:
     }
 
 
-def within_a_turn(lake: Lake, turn: Turn) -> dg.IOManagerDefinition:
-    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end."""
+def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
+    """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end.
+
+    A run that was meant for another shop does not get it.
+    """
 
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
+        if context.run is not None:
+            refuse_another_shop(context.run, settings)
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
-        with turn.taken(f"the run{night}", context.log.info if context.log else print):
+        say = context.log.info if context.log else CONSOLE.print
+        with settings.turn().taken(f"the run{night}", say):
+            erase_again(settings, say)
             yield lake
 
     return io_manager
@@ -92,8 +102,8 @@ def scratch_in(folder: Path) -> dg.ResourceDefinition:
     @dg.resource
     def scratch() -> Iterator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".") as place:
-            yield Path(place)
+        with scratch_folder(folder) as place:
+            yield place
 
     return scratch
 
@@ -134,7 +144,7 @@ def definitions(settings: Settings) -> dg.Definitions:
             check_model_drift,
             check_at_risk_segments,
         ],
-        jobs=JOBS,
+        jobs=jobs(run_tags(settings)),
         schedules=[nightly_schedule(settings)],
         sensors=sensors(settings),
         resources=resources(settings),
@@ -144,4 +154,7 @@ def definitions(settings: Settings) -> dg.Definitions:
     )
 
 
-defs = definitions(load_settings())
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The pipeline of the settings that `$CHURN_CONFIG` names; read when Dagster asks, not when a command imports us."""
+    return definitions(load_settings())

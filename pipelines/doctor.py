@@ -12,6 +12,7 @@ from rich.text import Text
 from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
+from models.consent import tell_unknown, unknown
 from models.definition import ChurnDefinition
 from models.delivery_notes import NO_SALES, sentences
 from models.diagnosis import Diagnosis, diagnose
@@ -76,12 +77,17 @@ def _lines(lake: Lake, settings: Settings) -> list[Judgement]:
 
 
 def _sentences(lake: Lake, settings: Settings) -> list[str]:
-    lines = lake.scan("transactions", lake.nights("transactions")).head(_SAMPLE_ROWS).collect()
+    transactions = lake.scan("transactions", lake.nights("transactions"))
+    consents = lake.scan("customer_consents", lake.nights("customer_consents"))
     notes = lake.scan("delivery_notes", lake.nights("delivery_notes")).collect()
-    said = [*doubts(lines), *(sentence.removesuffix(".") for sentence in sentences(notes, NO_SALES))]
+    lines = transactions.head(_SAMPLE_ROWS).collect()
     pattern = settings.validation.return_pattern
-    idle = idle_pattern(lines, pattern) if pattern is not None else None
-    return [*said, idle] if idle else said
+    said = [
+        tell_unknown(*unknown(consents, transactions)),
+        *sentences(notes, NO_SALES),
+        idle_pattern(lines, pattern) if pattern is not None else None,
+    ]
+    return [*doubts(lines), *(sentence.removesuffix(".") for sentence in said if sentence)]
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:

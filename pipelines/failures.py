@@ -6,11 +6,14 @@ from itertools import chain
 
 import dagster as dg
 
+from assets.commands import with_settings
+from assets.exports import PlacingError
 from assets.nights import NIGHT_TAG
 
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
-        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "RestException"),
+        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "OtherShopError", "RestException"),
+        PlacingError.__name__,
         *("FileNotFoundError", "OSError", "PermissionError"),
     }
 )
@@ -53,7 +56,8 @@ class Failure:
         """The whole message."""
         details = "" if self.run_id is None else f"`churn ui` shows the details of run {self.run_id}; "
         todo = f"What to do: {details}docs/operations.md, Red nights."
-        return "\n".join([self.title, *(f"- {reason}" for reason in self.reasons), self.outcome, todo])
+        lines = [self.title, *(f"- {reason}" for reason in self.reasons), self.outcome, todo]
+        return with_settings("\n".join(lines), elsewhere=True)
 
 
 def failure_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Failure:
@@ -70,8 +74,14 @@ def failure_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Failure:
         job=run.job_name,
         night=run.tags.get(NIGHT_TAG, "of no date"),
         reasons=reasons or ("The run broke off; its process may have been ended.",),
-        delivered=any(event.is_step_materialization and event.asset_key == _DELIVERY for event in events),
+        delivered=any(map(_delivers, events)),
     )
+
+
+def _delivers(event: dg.DagsterEvent) -> bool:
+    if event.is_step_failure:
+        return getattr(_speaking(event.step_failure_data.error), "cls_name", None) == PlacingError.__name__
+    return event.is_step_materialization and event.asset_key == _DELIVERY
 
 
 def _reasons(event: dg.DagsterEvent) -> Iterator[str]:
@@ -87,9 +97,18 @@ def _reasons(event: dg.DagsterEvent) -> Iterator[str]:
         yield from _said("the run", event.job_failure_data.error)
 
 
-def _said(where: str, error: object) -> Iterator[str]:
-    while (cause := getattr(error, "cause", None)) is not None:
+def _speaking(error: object) -> object:
+    """The first error of a chain of causes that speaks for itself, or the one at its root."""
+    while (
+        getattr(error, "cls_name", None) not in _SPEAK_FOR_THEMSELVES
+        and (cause := getattr(error, "cause", None)) is not None
+    ):
         error = cause
+    return error
+
+
+def _said(where: str, error: object) -> Iterator[str]:
+    error = _speaking(error)
     name, message = getattr(error, "cls_name", None), getattr(error, "message", "")
     if name in _CHECKS or error is None:
         return

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 from rich.box import SIMPLE
 from rich.table import Table
+from rich.text import Text
 
 from models.definition import ChurnDefinition
 from models.horizon import candidates, recommend
@@ -56,7 +57,8 @@ def advise(settings: Settings) -> int:
         _print(table.to_dicts(), advice.horizon_days)
         file = settings.beside(settings.lake.reports) / "horizon.png"
         save_png(horizon_figure(table, advice.horizon_days), file)
-    CONSOLE.print(f"[bold]Recommended:[/] {advice.sentence}" if advice.horizon_days else advice.sentence)
+    recommended = [("Recommended: ", "bold")] if advice.horizon_days else []
+    CONSOLE.print(Text.assemble(*recommended, advice.sentence))
     if advice.horizon_days is not None and advice.horizon_days != settings.churn.horizon_days:
         CONSOLE.print(f"The settings say {settings.churn.horizon_days}: churn.horizon_days in {settings.file.name}.")
     if advice.horizon_days not in (None, rhythm.horizon_days):

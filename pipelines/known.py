@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from assets.lake import Lake
+from assets.scratch import scratch_folder
 from models.consent import ConsentRule, profiled
 from models.terms import customer_terms
 from pipelines.console import sentence_of
@@ -41,8 +41,8 @@ def known_lake(settings: Settings) -> Iterator[tuple[Lake, str]]:
         return
     home = settings.beside(settings.lake.path)
     home.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=home, prefix=".") as folder:
-        moment = Lake(root=folder)
+    with scratch_folder(home) as folder:
+        moment = Lake(root=f"{folder}")
         _take_in(settings, moment)
         yield moment, "the source, because no night ran yet"
 

@@ -1,9 +1,12 @@
 """How the pipeline is operated: when nights start by themselves, and who is told when one fails."""
 
+import re
 from typing import ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from assets.posting import check_receiver
 
 
 class Schedule(BaseModel):
@@ -62,13 +65,15 @@ class Alerts(BaseModel):
         webhook: Slack-compatible address that takes ``{"text": …}``; a secret, only from the environment,
             ``CHURN__ALERTS__WEBHOOK``.
         smtp_host: Server that sends e-mail. Port 465 speaks TLS from the start; others change to it where the server
-            can, and have to before a password is sent.
+            can, and have to before a password is sent, or anything to another machine.
         smtp_port: Its port.
         smtp_user: User, where the server asks for one.
         smtp_password: Its password; only from the environment, ``CHURN__ALERTS__SMTP_PASSWORD``.
         sender: Address that e-mail comes from.
         recipients: Addresses that it goes to.
         timeout_seconds: How long to wait for either.
+        unencrypted: Whether other machines may be told by http, and by a mail server that offers no TLS, for everybody
+            on the way to read. A password is never sent so.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -82,16 +87,22 @@ class Alerts(BaseModel):
     sender: str | None = None
     recipients: tuple[str, ...] = ()
     timeout_seconds: float = Field(default=10, gt=0)
+    unencrypted: bool = False
 
-    @field_validator("webhook")
+    @field_validator("smtp_password")
     @classmethod
-    def _is_address(cls, webhook: SecretStr | None) -> SecretStr | None:
-        if webhook is not None and not webhook.get_secret_value().startswith(("https://", "http://")):
-            raise ValueError("CHURN__ALERTS__WEBHOOK is no web address: it begins with https://")
-        return webhook
+    def _can_be_sent(cls, password: SecretStr | None) -> SecretStr | None:
+        if password is not None and not re.fullmatch("[ -~]+", password.get_secret_value()):
+            raise ValueError(
+                "CHURN__ALERTS__SMTP_PASSWORD has a line end or a letter beyond ASCII: SMTP cannot send it"
+            )
+        return password
 
     @model_validator(mode="after")
     def _complete(self) -> "Alerts":
+        if self.webhook is not None:
+            name = "CHURN__ALERTS__WEBHOOK"
+            check_receiver(self.webhook, name, unencrypted=self.unencrypted, setting="alerts.unencrypted")
         if self.smtp_host is not None and (self.sender is None or not self.recipients):
             raise ValueError("smtp_host is set: set sender and recipients too, or nobody is told")
         if self.smtp_host is None and self.recipients:

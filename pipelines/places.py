@@ -1,7 +1,6 @@
 """Whether everything that a night needs can be reached: source, lake, CRM and MLflow; nothing is changed."""
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from assets.crm import Crm
+from assets.addresses import redacted, shown
 from assets.database import URL_VARIABLE, DatabaseSource
 from assets.other_database import answer
 from assets.postgresql import connected, is_postgresql
@@ -36,23 +35,25 @@ class Place:
 def places(settings: Settings) -> Iterator[Place]:
     """Try every place in turn; a database is asked for nothing but an answer."""
     source = settings.source
-    yield _tried("source", source.path or f"{source.table or 'query'} of the database", lambda: _source(settings))
-    for name, folder in (("lake", settings.lake.path), ("reports", settings.lake.reports)):
+    where = source.path or f"{source.table or 'query'} of the database"
+    yield _tried("source", shown(where), lambda: _source(settings), *settings.secrets())
+    folders = {"lake": settings.lake.path, "reports": settings.lake.reports, "exports": settings.crm.exports}
+    for name, folder in folders.items():
         path = settings.beside(folder)
         yield _tried(name, str(path), lambda path=path: _writable(path))  # type: ignore[misc]
-    crm = Crm(database=settings.crm_database())
-    yield _tried("CRM", crm.address, lambda: _database(settings.crm_database(), "CHURN__CRM__DATABASE"))
+    database = settings.crm_database()
+    yield _tried("CRM", shown(database), lambda: _database(database, "CHURN__CRM__DATABASE"), database)
     tracking = settings.tracking_uri()
-    yield _tried("MLflow", re.sub(r"(?<=://)[^/@]*@", "", tracking), lambda: _tracking(tracking))
+    yield _tried("MLflow", shown(tracking), lambda: _tracking(tracking), tracking)
 
 
-def _tried(name: str, address: str, attempt: Callable[[], None]) -> Place:
+def _tried(name: str, address: str, attempt: Callable[[], None], *secrets: str) -> Place:
     try:
         attempt()
     # A driver may raise anything; whatever it is, the place cannot be used, and that is the answer.
     except Exception as error:
         reason = f"{error}".strip().splitlines() or [type(error).__name__]
-        return Place(name, address, re.sub(r"(?<=://)[^/@\s]*@", "", reason[0]))
+        return Place(name, address, redacted(reason[0], *secrets))
     return Place(name, address, None)
 
 
@@ -79,7 +80,7 @@ def _database(address: str, variable: str) -> None:
     if not address.startswith(("postgresql:", "postgresql+", "postgres:")):
         _file(Path(address))
         return
-    with connected(re.sub(r"^postgres\w*(\+\w+)?:", "postgresql:", address), variable) as cursor:
+    with connected(f"postgresql:{address.partition(':')[2]}", variable) as cursor:
         cursor.execute("SELECT 1")
         cursor.fetchall()
 

@@ -4,6 +4,7 @@ import logging
 import time
 
 import dagster as dg
+from rich.text import Text
 
 from pipelines.console import CONSOLE
 
@@ -24,7 +25,9 @@ class _Lines(logging.Handler):
             # What follows from a failure is said once, by the command, and not for every step that did not run.
             if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
                 style = {logging.INFO: "dim", logging.WARNING: "yellow"}.get(record.levelno, "red")
-                CONSOLE.print(f"      {message}", style=style, markup=False, soft_wrap=True)
+                CONSOLE.print(
+                    message if CONSOLE.log_format else f"      {message}", style=style, markup=False, soft_wrap=True
+                )
             return
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:
@@ -32,9 +35,13 @@ class _Lines(logging.Handler):
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
             rows = materialization.metadata.get("dagster/row_count")
-            count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
             seconds = time.perf_counter() - self._started.get(step, time.perf_counter())
-            CONSOLE.print(f"  [green]✓[/] {materialization.asset_key.to_user_string():<22}{count}{seconds:>8.1f} s")
+            table = materialization.asset_key.to_user_string()
+            if CONSOLE.log_format:
+                CONSOLE.print(f"{table}: {f'{rows.value:,} rows, ' if rows is not None else ''}{seconds:.1f} s")
+            else:
+                count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
+                CONSOLE.print(Text.assemble("  ", ("✓", "green"), f" {table:<22}{count}{seconds:>8.1f} s"))
 
 
 def _progress(_: dg.InitLoggerContext) -> logging.Logger:

@@ -14,7 +14,7 @@ def ran(night: date, settings: Settings) -> bool:
     """Whether a night ran to its end: its report is written last."""
     lake = lake_of(settings)
     report = settings.beside(settings.lake.reports) / f"{night}.md"
-    return report.exists() and lake.file("live_performance", night).exists()
+    return report.exists() and report.stat().st_size > 0 and lake.file("live_performance", night).exists()
 
 
 def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
@@ -23,7 +23,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
     @dg.schedule(
         name="every_night",
-        job=NIGHTLY,
+        job_name=NIGHTLY,
         cron_schedule=wanted.cron,
         execution_timezone=wanted.zone(churn.zone).key,
         default_status=dg.DefaultScheduleStatus.RUNNING if wanted.enabled else dg.DefaultScheduleStatus.STOPPED,

@@ -1,12 +1,16 @@
 """The sections of `churn.toml` that name places and columns; the others stand beside what they configure."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from assets.addresses import check_address, check_place, shown
 from assets.dialects import Dialect
+from assets.input_source import SOURCE_URL
+from assets.postgresql import is_postgresql
 from models.consent import Basis, ConsentRule
 from models.deliveries import IDENTITY, check_identity
 from models.mapping import ColumnMapping
@@ -29,7 +33,8 @@ class Source(_Section):
     Attributes:
         kind: ``files`` or ``database``.
         path: Files: a folder, read with its subfolders, one file or a pattern such as ``landing/**/orders-*.csv``, here
-            or below ``s3://``, ``gs://`` or ``az://``; csv, csv.gz, parquet, ndjson, by extension.
+            or below ``s3://``, ``gs://`` or ``az://``; csv, tsv, ndjson, jsonl, also packed as gz, bz2, xz, zst or zip,
+            parquet, and txt and json that begin like a table or like NDJSON.
         url: Database: ``postgresql://user:password@host/database``, or that of another database whose driver is
             installed; only from the environment, ``CHURN__SOURCE__URL``.
         table: Database: the table or view that is read.
@@ -41,7 +46,8 @@ class Source(_Section):
         decimal: Decimal mark of numbers in text: ``.``, ``,`` or ``auto``, which finds it out from each file.
         delimiter: Delimiter of csv files; found out from each file where absent.
         quote: Quotation mark of csv files; found out from each file where absent.
-        encoding: Encoding of text files; found out from each file where absent.
+        encoding: Encoding of the text files that are not UTF-8; Windows-1252 where absent.
+        skip_lines: Lines of csv files above their header, such as a title.
         on_bad_file: What becomes of a night with a file that cannot be read: ``stop`` refuses the night, ``skip`` goes
             on without the file and tries it again the next night.
         identity: Columns in which two rows of the same line agree, whatever else they say: customer_id, timestamp, and
@@ -60,17 +66,21 @@ class Source(_Section):
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
+    skip_lines: int = 0
     on_bad_file: Literal["stop", "skip"] = "stop"
     identity: tuple[str, ...] = IDENTITY
 
     @model_validator(mode="after")
     def _complete(self) -> "Source":
+        check_place(self.path or "", "path")
+        if self.url is not None:
+            check_address(self.url.get_secret_value(), SOURCE_URL)
         if self.kind == "files" and self.path is None:
             raise ValueError("path is missing: name the folder or file that transactions are delivered to")
         for role in ("customer_id", "timestamp"):
             if not any(name.strip() for name in getattr(self.columns, role)):
                 raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
-        Dialect(delimiter=self.delimiter, quote=self.quote, encoding=self.encoding)
+        Dialect(self.delimiter, self.quote, self.encoding, self.skip_lines)
         check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
@@ -116,6 +126,7 @@ class Input(_Section):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "Input":
+        check_place(self.path or "", "path")
         if self.role == "contacts" and self.kind != "events":
             raise ValueError(f"the input {self.name!r} has the role contacts, which happen: its kind must be events")
         if sum(origin is not None for origin in (self.path, self.table, self.query)) != 1:
@@ -161,6 +172,7 @@ class ConsentSettings(_Section):
 
     @model_validator(mode="after")
     def _complete(self) -> "ConsentSettings":
+        check_place(self.path or "", "path")
         origins = sum(origin is not None for origin in (self.path, self.table, self.query))
         if origins > 1:
             raise ValueError("path, table and query exclude each other: set one of them")
@@ -191,6 +203,8 @@ class LakeSettings(_Section):
         data_docs: Folder of Great Expectations' Data Docs.
         data_docs_url: Where a browser finds that folder; the link of every check begins with it. By default where
             ``churn ui`` shows it.
+        erasures: File that keeps who was erased, as digests, so that nobody comes back when the lake is removed or
+            restored; by default beside the lake, such as ``lake.erased.json``.
         wait_minutes: How long a run waits while another one works on the lake, before it gives up; 0 does not wait.
     """
 
@@ -198,6 +212,7 @@ class LakeSettings(_Section):
     reports: Path = Path("reports")
     data_docs: Path = Path("data_docs")
     data_docs_url: str = "http://127.0.0.1:3002"
+    erasures: Path | None = None
     wait_minutes: float = Field(default=60, ge=0)
 
     @field_validator("path", "reports", "data_docs", mode="before")
@@ -212,30 +227,60 @@ class MlflowSettings(_Section):
     """Where experiments are tracked.
 
     Attributes:
-        tracking_uri: Absolute URI of a store or server; by default an SQLite file beside the settings.
+        tracking_uri: Absolute URI of a store or server; by default an SQLite file beside the settings. One with a user,
+            a password or a query only from the environment, ``CHURN__MLFLOW__TRACKING_URI``.
         experiment: Name of the experiment.
         model: Name of the registered model.
         artifacts: Folder or URI of the artifacts of the default store.
     """
 
-    tracking_uri: str | None = None
+    tracking_uri: str | None = Field(default=None, repr=False)
     experiment: str = "churn"
     model: str = "churn"
     artifacts: str = "mlartifacts"
+
+    @field_validator("artifacts")
+    @classmethod
+    def _has_no_key(cls, artifacts: str) -> str:
+        check_place(artifacts, "artifacts")
+        return artifacts
+
+    @field_validator("tracking_uri")
+    @classmethod
+    def _is_address(cls, uri: str | None) -> str | None:
+        if uri is not None and "://" in uri and not uri.startswith("sqlite:"):
+            check_address(uri, "CHURN__MLFLOW__TRACKING_URI")
+        # MLflow's messages repeat the address of a server.
+        if uri is not None and uri.startswith("http") and shown(uri) != uri:
+            raise ValueError(
+                "CHURN__MLFLOW__TRACKING_URI is a server's address and nothing else: set user and password as "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+            )
+        return uri
 
 
 class CrmSettings(_Section):
     """Where the at-risk table is delivered.
 
     Attributes:
-        database: SQLite file of the delivered tables, or a ``postgresql://`` URL; give the latter by the environment.
+        database: SQLite file of the delivered tables, or a ``postgresql://`` URL. One with a user, a password or a
+            query only from the environment, ``CHURN__CRM__DATABASE``.
         exports: Folder of the Parquet and CSV exports.
         departed_days: For how many days a customer who left stays in the current table, marked as such.
         history_days: For how many days before the current night nights are kept in the history table; by default for
             thirteen months, so that a season can be compared with that of the year before.
     """
 
-    database: str = "crm.db"
+    database: str = Field(default="crm.db", repr=False)
     exports: Path = Path("exports")
     departed_days: int = Field(default=30, ge=1)
     history_days: int = Field(default=400, ge=1)
+
+    @field_validator("database")
+    @classmethod
+    def _is_address(cls, database: str) -> str:
+        if is_postgresql(database) or "://" in database:
+            check_address(database, "CHURN__CRM__DATABASE", schemes=("postgresql", "postgres"))
+        elif re.search(r"\bpass\w*\s*=", database):
+            raise ValueError("CHURN__CRM__DATABASE is no file: write postgresql://user:password@host:5432/database")
+        return database

@@ -1,23 +1,27 @@
 """`churn.toml`, read and checked before anything runs."""
 
+import json
 import os
 import tomllib
+from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
+from assets.addresses import shown
+from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
 from assets.engine import Engine
+from assets.erased import Erasures
 from assets.files import FileSource
 from assets.input_source import SOURCE_URL, InputSource, InputTable
 from assets.network import Network
-from assets.postgresql import without_password
 from assets.push import Push
 from assets.turn import Turn
 from models.actions import Policy
@@ -34,19 +38,36 @@ from models.ranking import EvaluationRecipe
 from models.tiers import Tiers
 from models.transactions import ValidationRules
 from models.value import ValueRule
+from pipelines.console import Log
 from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
 from pipelines.settings_errors import SettingsError, sentence
 
-CONFIG_VARIABLE = "CHURN_CONFIG"
-DEFAULT_CONFIG = Path("churn.toml")
-_SECRETS = (("source", "url"), ("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token"))
+SECRETS = (
+    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri")),
+    *(("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token")),
+)
+"""Settings that may hold a password or a token."""
+_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"))
+"""Those that may stand in the file as long as they hold neither user nor query."""
+
+
+class _Environment(EnvSettingsSource):
+    """Variables of the environment, without the line end that files of secrets bring with them."""
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        stripped = ((name, (value or "").strip()) for name, value in super()._load_env_vars().items())
+        return {name: value for name, value in stripped if value}
 
 
 class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
+        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the file
+            if it is not called ``churn.toml``.
+        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal, and
+            otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
@@ -54,6 +75,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="CHURN__", env_nested_delimiter="__", env_ignore_empty=True
     )
 
+    shop: str | None = Field(default=None, pattern=r"^\S(.{0,58}\S)?$")
     source: Source
     inputs: tuple[Input, ...] = ()
     consent: ConsentSettings = ConsentSettings()
@@ -70,6 +92,7 @@ class Settings(BaseSettings):
     retention: Policy = Policy()
     experiment: Experiment = Experiment()
     language: Literal["en", "de"] = "en"
+    log: Log = "auto"
     crm: CrmSettings = CrmSettings()
     mlflow: MlflowSettings = MlflowSettings()
     lake: LakeSettings = LakeSettings()
@@ -85,7 +108,13 @@ class Settings(BaseSettings):
         cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, *_: Any, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file, so that one key can be tried without an edit."""
-        return EnvSettingsSource(settings_cls), init_settings
+        return _Environment(settings_cls), init_settings
+
+    @property
+    def shop_name(self) -> str:
+        """What the shop is called."""
+        own = self.file.parent.name if self.file.name == DEFAULT_CONFIG.name else self.file.stem
+        return self.shop or own or "churn"
 
     def beside(self, path: Path) -> Path:
         """A path of the settings, relative to the folder of their file."""
@@ -96,12 +125,27 @@ class Settings(BaseSettings):
         return where if "://" in where else str(self.beside(Path(where)))
 
     def text(self) -> str:
-        """The file as it stands, without passwords."""
-        return without_password(self.file.read_text(encoding="utf-8"))
+        """The settings as JSON, those of the environment and defaults among them, without what may hold a secret."""
+        hidden: dict[str, Any] = {"engine": {"options", "master"}}
+        for section, key in SECRETS:
+            hidden.setdefault(section, set()).add(key)
+        return json.dumps(self.model_dump(mode="json", exclude=hidden), indent=2, ensure_ascii=False)
+
+    def secrets(self) -> list[str]:
+        """Every secret that is set: what no text may repeat."""
+        values = (getattr(getattr(self, section), key) for section, key in SECRETS)
+        return [value.get_secret_value() if isinstance(value, SecretStr) else f"{value}" for value in values if value]
 
     def turn(self) -> Turn:
         """The right to write to the lake."""
-        return Turn(self.beside(self.lake.path), patience=60 * self.lake.wait_minutes)
+        folders = (self.lake.reports, self.lake.data_docs, self.crm.exports)
+        beside = tuple(map(self.beside, folders))
+        return Turn(self.beside(self.lake.path), patience=60 * self.lake.wait_minutes, beside=beside)
+
+    def erasures(self) -> Erasures:
+        """Who was erased."""
+        lake = self.lake.path
+        return Erasures(self.beside(self.lake.erasures or lake.with_name(f"{lake.name}.erased.json")))
 
     def transactions(self) -> FileSource | DatabaseSource:
         """The configured source of transactions."""
@@ -117,7 +161,7 @@ class Settings(BaseSettings):
                 arrived_column=source.arrived_column,
                 identity=source.identity,
             )
-        dialect = Dialect(delimiter=source.delimiter, quote=source.quote, encoding=source.encoding)
+        dialect = Dialect(source.delimiter, source.quote, source.encoding, source.skip_lines)
         return FileSource(
             self.place(source.path or ""),
             source.columns,
@@ -188,7 +232,9 @@ def load_settings(path: Path | None = None) -> Settings:
     except EnvironmentSettingsError as error:
         raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
     except ValidationError as error:
-        raise SettingsError("\n".join(f"{file}: {sentence(dict(item), Settings)}" for item in error.errors())) from None
+        raise SettingsError(
+            "\n".join(f"{file}: {sentence(dict(item), Settings, SECRETS)}" for item in error.errors())
+        ) from None
     _refuse_contradictions(settings, file)
     return settings
 
@@ -209,9 +255,11 @@ def read_table(file: Path) -> dict[str, Any]:
         raise SettingsError(
             f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
         ) from None
-    for section, key in _SECRETS:
+    for section, key in SECRETS:
         given = table.get(section)
-        if isinstance(given, dict) and key in given:
+        if not isinstance(given, dict) or key not in given:
+            continue
+        if (section, key) not in _MAY_BE_PLAIN or given[key] != shown(f"{given[key]}"):
             variable = f"CHURN__{section}__{key}".upper()
             raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
     return table

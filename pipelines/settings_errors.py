@@ -1,5 +1,6 @@
 """What is said of settings that cannot be used."""
 
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, get_args, get_type_hints
@@ -11,12 +12,13 @@ class SettingsError(Exception):
     """Settings that cannot be used; the message names the key, its value and what is allowed."""
 
 
-def sentence(error: dict[str, Any], settings: Any) -> str:
+def sentence(error: dict[str, Any], settings: Any, secrets: Collection[tuple[str, ...]] = ()) -> str:
     """What is wrong with a setting, with its key, its value and what is allowed.
 
     Args:
         error: One of a ``pydantic.ValidationError``.
         settings: The class that was to be made.
+        secrets: Keys whose value is not repeated.
     """
     *parents, last = (str(part) for part in error["loc"])
     key, message = ".".join([*parents, last]), error["msg"].removeprefix("Value error, ")
@@ -29,7 +31,10 @@ def sentence(error: dict[str, Any], settings: Any) -> str:
         return f"{key} is missing: add {last}{section}."
     if error["type"] == "value_error":
         return f"{key}: {message}."
-    return f"{key} = {error['input']!r}: {message[0].lower()}{message[1:]}."
+    # A section may hold secrets too, where something else stands in its place.
+    hidden = any(tuple(map(str, error["loc"]))[: len(secret)] == secret[: len(error["loc"])] for secret in secrets)
+    value = "" if hidden else f" = {error['input']!r}"
+    return f"{key}{value}: {message[0].lower()}{message[1:]}."
 
 
 def keys_of(parents: list[str], settings: Any) -> list[str]:

@@ -33,4 +33,6 @@ def crm_of(settings: Settings) -> Crm:
         exports=str(settings.beside(settings.crm.exports)),
         departed_days=settings.crm.departed_days,
         history_days=settings.crm.history_days,
+        language=settings.language,
+        segment_names=dict(settings.segments.names),
     )

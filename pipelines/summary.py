@@ -16,4 +16,4 @@ def print_summary(night: date, settings: Settings) -> None:
 def print_report(name: str, settings: Settings) -> None:
     """Print one of the reports in their folder."""
     text = settings.beside(settings.lake.reports) / f"{name}.md"
-    CONSOLE.print(Markdown(text.read_text(encoding="utf-8")))
+    CONSOLE.print(Markdown(text.read_text(encoding="utf-8"), hyperlinks=False))

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
 
 from assets.database import DatabaseSource, first_rows
 from assets.files import FileSource, readable
+from assets.scratch import scratch_folder
 from models.column_types import plain
 from models.delivery_notes import Note, sentences
 from models.doubts import busiest_day, doubts, idle_pattern, repeats_totals, return_pattern
@@ -105,8 +105,8 @@ def survey(
     Raises:
         DeliveryError: If there is nothing to read, nothing can be read, or no file has a column that was named.
     """
-    with TemporaryDirectory() as scratch:
-        files, bad = _frames(source, Path(scratch))
+    with scratch_folder() as scratch:
+        files, bad = _frames(source, scratch)
         most = SAMPLE_ROWS // len(files)
         samples = {}
         for name, file in list(files.items()):

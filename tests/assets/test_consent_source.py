@@ -39,7 +39,7 @@ def test_a_plain_list_objects_to_everything(tmp_path):
         (WIDE.replace("Profile", "Profil"), (), "consent: consents.csv: no column 'Profile'"),
         (LONG.replace("Answer", "Reply"), ("What", "Answer"), "consent: consents.csv: no column 'Answer'"),
         (LONG.replace("Since", "From"), ("What", "Answer"), "consent: consents.csv: no column 'Since' for timestamp"),
-        (WIDE.replace(",yes", ",perhaps"), (), "consents.csv: 'perhaps' is neither yes nor no"),
+        (WIDE.replace(",yes", ",perhaps"), (), "consents.csv: row 1 says neither yes nor no"),
     ],
 )
 def test_what_would_lose_an_objection_is_refused(tmp_path, text, columns, sentence):

@@ -100,7 +100,7 @@ def test_what_is_published_is_what_is_read(either):
         "night": day(0),
         "run_id": "run 1",
         "rows": 2,
-        "published_at": found["updated_at"][0],
+        "published_at": found["updated_at"].max(),
     }
     alone = night(1, {"a": {"reason_1": "Ärger; 'viel'", "value": 0.1 + 0.2, "currency": None}})
     either.publish(alone, day(1), "run 2")
@@ -231,7 +231,7 @@ def test_the_crm_can_be_pointed_to_an_earlier_night(either):
     publish(either, 0, {"a": {}, "b": {}})
     publish(either, 1, {"a": {}, "b": left(), "c": {"status": "entered"}})
     seen = max(stamps(either).values())
-    done = either.point_to(day(0), "by hand")
+    done = either.point_to(day(0), "by hand", lambda rows: rows)
     assert (done.snapshot_id, done.outcome, done.changed) == ("2026-03-01_7_0", "current", 2)
     assert statuses(either) == {"a": "stayed", "b": "stayed", "c": "left"}
     assert {who for who, stamp in stamps(either).items() if stamp > seen} == {"b", "c"}
@@ -242,7 +242,7 @@ def test_the_crm_can_be_pointed_to_an_earlier_night(either):
 def test_a_night_that_is_not_there_cannot_be_pointed_to(crm):
     publish(crm, 0, {"a": {}})
     with pytest.raises(ValueError, match=r"2026-03-06 is not in the history of the CRM; .* 2026-03-01"):
-        crm.point_to(day(5), "by hand")
+        crm.point_to(day(5), "by hand", lambda rows: rows)
 
 
 def test_old_nights_are_forgotten(crm):
@@ -251,7 +251,7 @@ def test_old_nights_are_forgotten(crm):
         publish(short, number, {"a": {}})
     assert short.read("at_risk_segments_history")["night"].sort().to_list() == [day(1), day(11)]
     with pytest.raises(ValueError, match="not in the history"):
-        short.point_to(day(0), "by hand")
+        short.point_to(day(0), "by hand", lambda rows: rows)
 
 
 def test_a_table_that_breaks_the_contract_leaves_the_night_before_in_place(crm):
@@ -313,7 +313,8 @@ MAPPED = ["customer_id", "churn_probability", "risk_tier", "segment", "action", 
 class Watermark:
     """A CRM: a client of the database that asks for what has changed since it last asked, and knows nothing else."""
 
-    def __init__(self, database, stack):
+    def __init__(self, database, stack, *, newer=">", page=None):
+        self.newer, self.page = newer, page
         self.known: dict[str, tuple[object, ...]] = {}
         self.since, self.place, text = "2000-01-01T00:00:00.000000Z", "?", ""
         if is_postgresql(database):
@@ -327,12 +328,56 @@ class Watermark:
         self.asked = f"SELECT {', '.join(MAPPED)}, updated_at{text} FROM at_risk_segments"
 
     def poll(self):
-        self.cursor.execute(f"{self.asked} WHERE updated_at > {self.place} ORDER BY updated_at", [self.since])
-        for *told, stamp in self.cursor.fetchall():
-            self.known[told[0]], self.since = tuple(told), stamp
+        limit = "" if self.page is None else f" LIMIT {self.page}"
+        query = f"{self.asked} WHERE updated_at {self.newer} {self.place} ORDER BY updated_at{limit}"
+        while True:
+            since = self.since
+            self.cursor.execute(query, [since])
+            rows = self.cursor.fetchall()
+            for *told, stamp in rows:
+                self.known[told[0]], self.since = tuple(told), stamp
+            if self.page is None or self.since == since or not rows:
+                return
 
     def told(self):
         return {told for told in self.known.values() if told[MAPPED.index("risk_tier")] != "none"}
+
+
+READERS = {
+    "strict": {},
+    "inclusive": {"newer": ">="},
+    "paged": {"page": 50},
+    "inclusive pages": {"newer": ">=", "page": 50},
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_whoever_reads_by_watermark_loses_nothing_in_pages_or_at_once(either, reader):
+    many = {f"c{number:03}": {"value": float(number)} for number in range(170)}
+    fewer = {who: {**row, "value": row["value"] + 1} for who, row in many.items() if who < "c120"}
+    others = {f"n{number:03}": {} for number in range(60)}
+    assert either.read().is_empty()
+    with ExitStack() as stack:
+        client = Watermark(either.database, stack, **reader)
+        for number, customers in ((0, many), (2, {**fewer, **others}), (1, many)):
+            publish(either, number, customers)
+            client.poll()
+            assert client.known == {row[0]: tuple(row) for row in rows_read(either, client)}
+        either.point_to(day(0), "back")
+        client.poll()
+        assert client.known == {row[0]: tuple(row) for row in rows_read(either, client)}
+    for relation in ("at_risk_segments", "at_risk_segments_history"):
+        stored = either.read(relation)
+        for _, rows in stored.group_by("night"):
+            assert rows["updated_at"].is_unique().all()
+    log = either.read("publication_log").sort("published_at")
+    assert log["published_at"].is_unique().all()
+    assert either.read()["updated_at"].max() <= log["published_at"].max()
+
+
+def rows_read(crm, client):
+    client.cursor.execute(f"SELECT {', '.join(MAPPED)} FROM at_risk_segments")
+    return client.cursor.fetchall()
 
 
 REFUSE = {
@@ -388,7 +433,7 @@ def follow(crm, kind, schedule):
                 assert number >= current
             else:
                 if event == "back":
-                    crm.point_to(day(number), "by hand")
+                    crm.point_to(day(number), "by hand", lambda rows: rows)
                 elif event != "fail":
                     publish(crm, number, customers, snapshot=snapshot)
                 stored[number] = customers
@@ -455,7 +500,7 @@ def test_a_reader_in_another_process_sees_all_of_a_night_or_nothing_of_it(either
                 time.sleep(0.05)
             for number, table in enumerate(nights[1:], 1):
                 either.publish(table, day(number), "run")
-            either.point_to(day(0), "by hand")
+            either.point_to(day(0), "by hand", lambda rows: rows)
         finally:
             (tmp_path / "stop").touch()
         seen, errors = reader.communicate(timeout=60)
@@ -536,7 +581,7 @@ def test_grants_and_views_that_depend_on_the_table_survive(postgres_url):
     )
     publish(crm, 1, {"a": {}, "b": {}})
     publish(crm, 2, {"c": {}})
-    crm.point_to(day(1), "by hand")
+    crm.point_to(day(1), "by hand", lambda rows: rows)
     assert sorted(run(url, "SELECT customer_id FROM calls")) == [("a",), ("b",)]
     assert run(url, f"SET ROLE {role}", "SELECT count(*) FROM at_risk_segments") == [(3,)]
 
@@ -654,10 +699,10 @@ def test_an_erased_customer_is_gone_from_every_table_and_the_others_can_still_be
     publish(either, 1, {"a'b": left(), "ab": {}})
     publish(either, 2, {"ab": {}, "c": {}})
     place = CrmTables(either)
-    assert sum(place.count("a'b").values()) == 3
+    assert sum(rows or 0 for rows in place.count("a'b").values()) == 3
     before = stamps(either)
     place.erase("a'b")
     assert place.count("a'b") == {}
     assert stamps(either) == {who: stamp for who, stamp in before.items() if who != "a'b"}
-    either.point_to(day(0), "run")
+    either.point_to(day(0), "run", lambda rows: rows)
     assert statuses(either) == {"ab": "stayed", "c": "left"}

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import dagster as dg
@@ -29,6 +29,7 @@ from pipelines.settings import load_settings
 from pipelines.stores import crm_of, lake_of
 from tests.at_risk import KEPT_BACK, NIGHT, at_risk
 
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 IMPATIENT = Network(retries=4, pause_seconds=0.01)
 JUDGE = Draft202012Validator(table_schema(), format_checker=FormatChecker())
 
@@ -224,15 +225,15 @@ def test_a_receiver_is_asked_to_erase_until_it_has_and_once_more_does_no_harm(sh
     publish(crm_of(shop), 0, {"a": {}, "b": {}, "c": {}})
     shop.push.send(crm_of(shop), shop.network)
     receiver.moods = [500, 503]
-    assert erase("b", shop) == 1
+    assert erase("b", shop, NOW) == 1
     said = " ".join(capsys.readouterr().err.split())
     assert "does not take who was erased, and may still hold them: it answers 503" in said
     assert "then erase them again: only that tells it." in said
     assert set(receiver.known) == {"a", "b", "c"}
     for _ in range(2):
-        assert erase("b", shop) == 0
+        assert erase("b", shop, NOW) == 0
         assert "The receiver of CHURN__PUSH__URL was asked to erase" in " ".join(capsys.readouterr().out.split())
         assert set(receiver.known) == {"a", "c"}
     assert len(set(receiver.keys[-4:])) == 1
-    assert erase("nobody", shop) == 1
+    assert erase("nobody", shop, NOW) == 1
     assert len(receiver.keys) == 6

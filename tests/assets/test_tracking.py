@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -17,8 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from assets.experiment_store import open_store
 from assets.model_card import TrainingRecord
 from assets.tracking import Tracking
+from assets.training_run import write_training
+from models.calibration import Calibration
 from models.learning import Scorer, TrainingRecipe, fit
 
 ROOT = Path(__file__).parents[2]
@@ -360,14 +364,18 @@ def test_a_version_that_is_not_there_cannot_serve(tracking, record):
 def test_a_killed_recording_is_closed_and_done_again(tracking, record):
     with pytest.raises(KeyboardInterrupt):
         tracking.record_training(replace(record, figures={"killed": _Interrupting()}))
-    # A process that is killed outright closes nothing.
+    # A process that is killed outright closes nothing but what had ended before.
     client = tracking.store.client
     (left,) = tracking.store.runs("tags.role = 'training'")
     client.update_run(left.info.run_id, status="RUNNING")
+    with tracking.store.run("committee", {"mlflow.parentRunId": left.info.run_id}) as beneath:
+        pass
     client.create_registered_model("churn")
     client.create_model_version("churn", "file:///nowhere", left.info.run_id)
     version = tracking.record_training(record)
-    assert client.get_run(left.info.run_id).info.status == "KILLED"
+    assert {client.get_run(each).info.status for each in (left.info.run_id, beneath)} == {"KILLED"}
+    models = client.search_logged_models([tracking.store.experiment])
+    assert [model.source_run_id for model in models] == [version.run_id]
     assert versions(tracking) == [version.version]
     assert tracking.champion() == version
 
@@ -384,6 +392,83 @@ def test_an_appointment_that_a_crash_prevented_is_made_up_for(tracking, record):
     client.delete_registered_model_alias("churn", "champion")
     tracking.record_training(record)
     assert tracking.champion() == version
+
+
+WRITES = (
+    "set_registered_model_tag",
+    "set_model_version_tag",
+    "set_registered_model_alias",
+    "delete_registered_model_alias",
+)
+
+
+def killed_after(writes: int, work) -> bool:
+    """Whether the work, in a process that is killed before a further write to the registry, had one left to do."""
+    child = os.fork()
+    if child == 0:
+        from mlflow import MlflowClient
+
+        open_store.cache_clear()
+        left = [None] * writes
+
+        def counted(write):
+            def call(*given, **named):
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left.pop()
+                return write(*given, **named)
+
+            return call
+
+        for name in WRITES:
+            setattr(MlflowClient, name, counted(getattr(MlflowClient, name)))
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+@pytest.mark.parametrize("again", ["training", "another night"])
+def test_a_champion_whose_appointment_was_killed_between_any_two_writes_is_appointed(tracking, record, again, tmp_path):
+    tracking.record_training(record)
+    second = later(record, SECOND)
+    write_training(tracking.store, "churn", second, promote=True)
+    shutil.copy(tmp_path / "mlflow.db", tmp_path / "before.db")
+    writes, kills = 0, 0
+    while True:
+        shutil.copy(tmp_path / "before.db", tmp_path / "mlflow.db")
+        open_store.cache_clear()
+        killed = killed_after(writes, lambda: tracking.record_training(second))
+        serving = tracking.champion(SECOND).version
+        assert tracking.champion().version == serving
+        if again == "training":
+            tracking.record_training(second)
+        else:
+            # A night without a training finishes what was begun, and begins nothing.
+            tracking.finish_appointment()
+        expected = "2" if again == "training" else serving
+        assert tracking.champion().version == tracking.champion(SECOND).version == expected
+        assert aliases(tracking)["champion"] == expected
+        if expected == "2":
+            assert aliases(tracking) == {"champion": "2", "previous": "1"}
+        if not killed:
+            break
+        writes, kills = writes + 1, kills + 1
+    assert kills > 3
+
+
+def test_the_same_training_on_another_processor_is_no_new_one(tracking, record):
+    def elsewhere(scorer):
+        weights = tuple(weight * (1 + 1e-13) for weight in scorer.weights)
+        linear = replace(scorer.linear, intercept=scorer.linear.intercept * (1 - 1e-13))
+        return replace(scorer, weights=weights, linear=linear)
+
+    version = tracking.record_training(record)
+    assert elsewhere(record.serving).describe() != record.serving.describe()
+    assert tracking.record_training(replace(record, serving=elsewhere(record.serving))) == version
+    other = replace(record.serving, calibration=Calibration("platt", (0.1, 1.2, 1.2)))
+    assert tracking.record_training(replace(record, serving=other)) != version
 
 
 def test_a_settled_night_is_recorded_once(tracking):

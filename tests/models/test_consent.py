@@ -30,7 +30,7 @@ def rows(*said):
         },
         orient="row",
     )
-    return frame.with_columns(day=pl.col("timestamp").dt.date())
+    return frame.with_columns(day=pl.col("timestamp").dt.date()).with_row_index("source_row", offset=1)
 
 
 def consents(*said, night=NIGHT, known=None):
@@ -101,14 +101,16 @@ def test_what_a_later_night_brings_again_is_known():
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        (("a", "E-Mail", "maybe", at(1)), "'maybe' is neither yes nor no"),
-        (("a", "Fax", "no", at(1)), "no setting names 'Fax'"),
-        (("a", None, "no", at(1)), "a line names no channel"),
+        (("a", "E-Mail", "ann@example.org", at(1)), "consents.csv: row 2 says neither yes nor no"),
+        (("a", "Fax", "no", at(1)), "consents.csv: row 2 is about no channel that a setting names"),
+        (("a", None, "no", at(1)), "consents.csv: row 2 is about no channel that a setting names"),
     ],
 )
 def test_what_is_not_understood_is_refused(line, sentence):
-    with pytest.raises(DeliveryError, match=sentence):
-        consents(line)
+    with pytest.raises(DeliveryError, match=sentence) as refusal:
+        consents(("a", "E-Mail", "yes", at(1)), line)
+    assert "ann@" not in str(refusal.value)
+    assert "Fax" not in str(refusal.value)
 
 
 @settings(max_examples=30, deadline=None)

@@ -77,9 +77,8 @@ def test_a_number_that_is_no_moment_among_moments_is_kept_as_it_came():
 def test_numbers_that_could_be_anything_are_asked_about(numbers):
     with pytest.raises(DeliveryError) as refusal:
         read({"customer": ["a", "b"], "when": numbers})
-    assert f"f.csv: column 'when' holds numbers such as {numbers[0]}, {numbers[1]}, which are neither days" in str(
-        refusal.value
-    )
+    shown = "9" * len(str(numbers[0]))
+    assert f"f.csv: column 'when' holds numbers such as '{shown}', which are neither days" in str(refusal.value)
     assert "Set source.timestamp_format" in str(refusal.value)
 
 

@@ -288,7 +288,7 @@ MISTAKES = {
         content=b"customer,day,amount\na,2024-03-01,1,5\n",
     ),
     "numbers for days": delivered(
-        "column 'day' holds numbers such as 45352",
+        "column 'day' holds numbers of 5 digits",
         "Set source.timestamp_format",
         name="orders.parquet",
         content=parquet(customer=["a"], day=[45352]),
