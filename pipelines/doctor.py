@@ -81,12 +81,13 @@ def _sentences(lake: Lake, settings: Settings) -> list[str]:
     consents = lake.scan("customer_consents", lake.nights("customer_consents"))
     notes = lake.scan("delivery_notes", lake.nights("delivery_notes")).collect()
     lines = transactions.head(_SAMPLE_ROWS).collect()
-    warnings = [*sentences(notes, NO_SALES)]
-    if strange := tell_unknown(*unknown(consents, transactions)):
-        warnings.append(strange)
     pattern = settings.validation.return_pattern
-    idle = idle_pattern(lines, pattern) if pattern is not None else None
-    return [*doubts(lines), *(warning.removesuffix(".") for warning in warnings), *([idle] if idle else [])]
+    said = [
+        tell_unknown(*unknown(consents, transactions)),
+        *sentences(notes, NO_SALES),
+        idle_pattern(lines, pattern) if pattern is not None else None,
+    ]
+    return [*doubts(lines), *(sentence.removesuffix(".") for sentence in said if sentence)]
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:
