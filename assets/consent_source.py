@@ -7,11 +7,12 @@ from pathlib import Path
 import polars as pl
 
 from assets.files import FileSource, readable
-from assets.input_source import InputTable, frames, named
+from assets.input_source import InputTable, named, written_frames
 from models.consent import MARKETING, flags
 from models.definition import ChurnDefinition
 from models.headers import tell_header
 from models.mapping import DeliveryError, canonical
+from models.notation import Notation
 
 
 @dataclass(frozen=True)
@@ -39,19 +40,19 @@ class ConsentSource:
         """
         theirs = {name: ours for ours, name in self.channels.items()}
         with named("consent"):
-            for name, frame in frames(self.rows, scratch):
+            for name, frame, notation in written_frames(self.rows, scratch):
                 with readable(name):
-                    said = pl.concat(self._said(frame, name, definition.timezone))
+                    said = pl.concat(self._said(frame, name, definition.timezone, notation))
                     yield flags(said, theirs or {MARKETING: MARKETING}, file=name)
 
-    def _said(self, frame: pl.LazyFrame, name: str, timezone: str) -> Iterator[pl.LazyFrame]:
+    def _said(self, frame: pl.LazyFrame, name: str, timezone: str, notation: Notation) -> Iterator[pl.LazyFrame]:
         columns, wanted = self.rows.columns, ["customer_id", "timestamp", "day", "source_row"]
         needed = [*self.channels.values()] if self.channel is None else [self.channel, f"{self.given}"]
         _refuse_without(needed, frame.collect_schema().names(), name)
 
         def read(**more: str) -> pl.LazyFrame:
             mapping = replace(columns, **{role: (column,) for role, column in more.items()})
-            return canonical(frame, mapping, self.rows.reading, timezone=timezone, file=name)
+            return canonical(frame, mapping, self.rows.reading, timezone=timezone, file=name, notation=notation)
 
         if self.channel is not None:
             rows = read(channel=self.channel, category=f"{self.given}")

@@ -6,17 +6,23 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from models.mapping import DeliveryError
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """Endings behind the ending of a table, by which compressed files are called."""
 
-_FORMATS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+_FORMATS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 _FOREIGN = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"PK\x05\x06": "an empty ZIP archive",
@@ -73,9 +79,9 @@ def unpacked(file: Path, kind: str | None, *, name: str) -> Iterator[BinaryIO]:
             with pa.input_stream(file, compression="zstd") as stream:
                 yield stream
         else:
-            opened = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}.get(kind or "", open)
-            with opened(file, "rb") as stream:
-                yield cast(BinaryIO, stream)
+            opened: dict[str | None, Callable[[Path], Any]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+            with opened.get(kind, lambda path: path.open("rb"))(file) as stream:
+                yield stream
     except _DAMAGE:
         raise DeliveryError(f"{name}: the archive is cut off or damaged. Deliver the whole file again.") from None
     except RuntimeError as error:

@@ -1,8 +1,8 @@
 """Delivery: what a CRM reads, as a database table that is never half a night, and as files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -50,12 +50,16 @@ class Crm:
         exports: folder that gets a folder of files per night; None writes none.
         departed_days: for how many days a customer who left stays in the current table, marked as such.
         history_days: for how many days before the current night nights are kept.
+        language: of the workbook among the files.
+        segment_names: of segments in it, by their codes.
     """
 
     database: str = field(repr=False)
     exports: str | None = None
     departed_days: int = 30
     history_days: int = 400
+    language: str = "en"
+    segment_names: Mapping[str, str] = field(default_factory=dict)
 
     def publish(self, table: pl.DataFrame, night: date, run_id: str) -> Publication:
         """Deliver a night: check, write, make it current, log; all of it or nothing, files included.
@@ -141,7 +145,9 @@ class Crm:
         return SqliteStore.transaction(self.database)
 
     def _exported(self, rows: pl.DataFrame, night: date) -> AbstractContextManager[object]:
-        return exported(rows, Path(self.exports) / str(night)) if self.exports else nullcontext()
+        if not self.exports:
+            return nullcontext()
+        return exported(rows, Path(self.exports) / str(night), language=self.language, segments=self.segment_names)
 
     def _publish(self, store: layout.Store, rows: pl.DataFrame, entry: layout.Entry) -> Publication:
         current = tables.pointed(store)
@@ -157,6 +163,8 @@ class Crm:
 
     def _make_current(self, store: layout.Store, rows: pl.DataFrame, entry: layout.Entry) -> Publication:
         changed = tables.make_current(store, rows, entry.night, entry.published_at, departed_days=self.departed_days)
+        # The log has the last stamp that was given, after which the next publication begins.
+        entry = replace(entry, published_at=entry.published_at + timedelta(microseconds=max(changed - 1, 0)))
         tables.forget(store, entry.night - timedelta(days=self.history_days))
         tables.enter(store, entry)
         return Publication(entry.night, entry.snapshot_id, entry.rows, changed, "current")

@@ -115,6 +115,8 @@ def clear_pages(path: str) -> None:
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=60)) as connection:
             connection.execute("VACUUM")
+            # A writer is over soon, a reader may stay for hours.
+            connection.execute("PRAGMA busy_timeout = 2000")
             busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
         busy = True

@@ -62,20 +62,30 @@ def write(store: Store, rows: pl.DataFrame, night: date) -> None:
 
 
 def write_behind(store: Store, rows: pl.DataFrame, night: date) -> None:
-    """Write a night that is older than the current one, with its own date as stamp: to a watermark it is no news."""
-    stamp = pl.lit(datetime.combine(night, time.max, UTC), INSTANT)
-    write(store, marked(rows).with_columns(updated_at=stamp), night)
+    """Write a night that is older than the current one, stamped by the end of its own day: to a watermark no news."""
+    end = datetime.combine(night, time.max, UTC)
+    stamps = stamps_from(end - timedelta(microseconds=max(rows.height - 1, 0)), pl.int_range(pl.len()))
+    write(store, marked(rows).with_columns(updated_at=stamps), night)
+
+
+def stamps_from(first: datetime, places: pl.Expr) -> pl.Expr:
+    """A stamp for each place from 0 on, a microsecond apart.
+
+    No two rows share one, so that whoever reads by watermark in pages loses none between two of them.
+    """
+    return (pl.lit(first, INSTANT) + pl.duration(microseconds=places)).cast(INSTANT)
 
 
 def make_current(store: Store, rows: pl.DataFrame, night: date, now: datetime, *, departed_days: int) -> int:
     """Write a night and let the CRM read it.
 
-    A row keeps its `updated_at` as long as none of `models.segments.BUSINESS` changes. Customers whom the
+    A row keeps its `updated_at` as long as none of `models.segments.BUSINESS` changes; those that change get stamps
+    from ``now`` on, each its own. Customers whom the
     CRM knows as at risk and of whom the night says nothing are told to have left. Whoever left stays in
     the current table for `departed_days` after that night, or until at risk again.
 
     Returns:
-        How many rows of the current table have changed.
+        How many rows of the current table have changed, and so how many stamps were given.
     """
     names = ("customer_id", "updated_at", "fingerprint")
     with ThreadPoolExecutor(1) as other:
@@ -86,20 +96,22 @@ def make_current(store: Store, rows: pl.DataFrame, night: date, now: datetime, *
             f"UNION ALL SELECT {', '.join(names)} FROM {DEPARTED}",
             {name: STORED[name] for name in names},
         )
-    stamp = pl.lit(now, INSTANT)
     before = rows.select("customer_id").join(known, on="customer_id", how="left", maintain_order="left")
     same = pl.col("fingerprint").eq_missing(before["fingerprint"])
-    stamped = fresh.result().with_columns(updated_at=pl.when(same).then(before["updated_at"]).otherwise(stamp))
+    news = stamps_from(now, (~same).cast(pl.Int64).cum_sum() - 1)
+    stamped = fresh.result().with_columns(updated_at=pl.when(same).then(before["updated_at"]).otherwise(news))
+    changed = int(stamped.select((~same).sum()).item())
     gone = _rows(store, known.join(rows, on="customer_id", how="anti")["customer_id"])
     told = pl.col("status") == "left"
-    missed = departed(gone.filter(~told), night).with_columns(updated_at=stamp)
+    missed = departed(gone.filter(~told), night).sort("customer_id")
+    missed = missed.with_columns(updated_at=stamps_from(now, changed + pl.int_range(pl.len())))
     left = pl.concat([gone.filter(told), missed]).filter(pl.col("night") > night - timedelta(days=departed_days))
     store.execute(f"DELETE FROM {DEPARTED}")
     store.insert(DEPARTED, marked(left).sort("customer_id"))
     write(store, stamped, night)
     store.execute(f"DELETE FROM {POINTER}")
     store.insert(POINTER, pl.DataFrame({"night": [night]}))
-    return int((stamped["updated_at"] == now).sum()) + missed.height
+    return changed + missed.height
 
 
 def _rows(store: Store, customers: pl.Series) -> pl.DataFrame:

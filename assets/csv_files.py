@@ -23,6 +23,10 @@ _SINGLE_QUOTED = re.compile(r"(^|[,;\t|])'[^'\n]*'([,;\t|]|$)", re.MULTILINE)
 _LINE = pl.col("line")
 
 
+class _MalformedError(ValueError):
+    """What is wrong with a file, and what to do, without its name."""
+
+
 @dataclass(frozen=True)
 class _Grammar:
     """How lines part into fields; a quote opens a field only where the field begins, as RFC 4180 has it."""
@@ -69,9 +73,7 @@ class _Grammar:
         return bare.str.count_matches(self.delimiter, literal=True) + 1
 
 
-def read_csv(
-    file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()
-) -> pl.LazyFrame:
+def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()) -> pl.LazyFrame:
     """A CSV, every column as text, once it is known that each record has as many fields as the header.
 
     Lines without a single value are no rows: what leaves a spreadsheet often ends in thousands of them. The records
@@ -96,7 +98,7 @@ def read_csv(
     """
     with file.open(encoding="utf-8") as text:
         lines = list(islice(text, dialect.skip_lines, dialect.skip_lines + _MOST_LINES_ABOVE))
-        head = "".join(lines) + text.read(_HEAD)
+        head = ("".join(lines) + text.read(_HEAD))[:_HEAD]
     if separator := _SEPARATOR_LINE.fullmatch(lines[0].strip()) if lines else None:
         dialect = replace(dialect, skip_lines=dialect.skip_lines + 1, delimiter=separator["delimiter"])
         lines, head = lines[1:], head.removeprefix(lines[0])
@@ -111,12 +113,15 @@ def read_csv(
     if not facts.get("quoted"):
         grammar = replace(grammar, quote="")
     irregular = grammar.quote and facts["irregular"]
-    if irregular or dialect.skip_lines or not lines[0].strip() or grammar.skips_blanks:
-        header, records = _rewrite(file, grammar, dialect, name=name, copy=copy)
-        file, grammar, facts["padded"] = copy, _Grammar(",", '"'), True
-    else:
-        header = next(iter(grammar.records([lines[0]])))
-        records = _counted(file, scanned, grammar, header, dialect, name=name)
+    try:
+        if irregular or dialect.skip_lines or not lines[0].strip() or grammar.skips_blanks:
+            header, records = _rewrite(file, grammar, dialect, copy=copy)
+            file, grammar, facts["padded"] = copy, _Grammar(",", '"'), True
+        else:
+            _, header, _ = next(_numbered(lines[:1], grammar, 0))
+            records = _counted(file, scanned, grammar, len(header), dialect)
+    except _MalformedError as error:
+        raise DeliveryError(f"{name}: {error}") from None
     places = [str(place) for place in range(len(header))]
     frame = pl.scan_csv(
         file,
@@ -170,12 +175,12 @@ def _guessed(head: str, dialect: Dialect) -> _Grammar:
     return max(evenness, key=lambda grammar: evenness[grammar])
 
 
-def _refuse_lines_above(
-    lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]
-) -> None:
+def _refuse_lines_above(lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]) -> None:
     """Refuse a file whose header does not stand where it is looked for, if it is found further down."""
     for delimiter in dict.fromkeys([grammar.delimiter, *(dialect.delimiter or _DELIMITERS)]):
-        single = (next(iter(replace(grammar, delimiter=delimiter).records([line])), []) for line in lines)
+        single: Iterator[list[str]] = (
+            next(replace(grammar, delimiter=delimiter).records([line[:_HEAD]]), []) for line in lines
+        )
         if place := header_place(single, wanted):
             if not "".join(lines[:place]).strip():
                 return
@@ -188,39 +193,38 @@ def _refuse_lines_above(
             return
 
 
-def _counted(
-    file: Path, scanned: pl.LazyFrame, grammar: _Grammar, header: list[str], dialect: Dialect, *, name: str
-) -> int:
+def _counted(file: Path, scanned: pl.LazyFrame, grammar: _Grammar, width: int, dialect: Dialect) -> int:
     """The records below the header of a file in which each line is one; to Polars a blank line is a row of nulls."""
-    width = len(header)
     if width > _MOST_COLUMNS:
-        raise DeliveryError(f"{name}: {_too_wide(width)}")
+        raise _MalformedError(_too_wide(width))
     fields = scanned.select("number", found=grammar.fields, blank=_LINE == "")
     misfits = fields.filter(pl.col("found") != width, ~pl.col("blank")).bottom_k(1, by="number")
     lines, first = pl.collect_all([scanned.select(pl.len()), misfits])
     for number, found, _ in first.iter_rows():
         cut = number == lines.item() and found < width and not _ends_a_line(file)
-        raise DeliveryError(f"{name}: {_misfit(number, found, width, dialect, cut=cut)}")
+        raise _MalformedError(_misfit(number, found, width, dialect, cut=cut))
     return int(lines.item()) - 1
 
 
-def _rewrite(file: Path, grammar: _Grammar, dialect: Dialect, *, name: str, copy: Path) -> tuple[list[str], int]:
+def _rewrite(file: Path, grammar: _Grammar, dialect: Dialect, *, copy: Path) -> tuple[list[str], int]:
     """Write the records as lines that nobody can read in two ways; the header and the number of the records below it.
 
     Quotes are doubled within fields, or stand behind a backslash, as databases write them. The first way that fits the
     whole file counts.
     """
-    refusal = None
+    refusal: _MalformedError | None = None
     for tried in (grammar, replace(grammar, escape="\\")) if grammar.quote else (grammar,):
         try:
             with file.open(encoding="utf-8", newline="") as text, copy.open("w", encoding="utf-8", newline="") as out:
                 return _copied(text, out, tried, dialect, cut=not _ends_a_line(file))
-        except ValueError as error:
+        except _MalformedError as error:
             refusal = refusal or error
-    raise DeliveryError(f"{name}: {refusal}") from None
+    raise refusal or _MalformedError("the file is empty. Deliver it again or remove it from the source.")
 
 
-def _copied(text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialect, *, cut: bool) -> tuple[list[str], int]:
+def _copied(
+    text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialect, *, cut: bool
+) -> tuple[list[str], int]:
     writer = csv.writer(out, lineterminator="\n")
     header: list[str] = []
     records = 0
@@ -228,12 +232,12 @@ def _copied(text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialec
         if not header:
             header = record
             if len(header) > _MOST_COLUMNS:
-                raise ValueError(_too_wide(len(header)))
+                raise _MalformedError(_too_wide(len(header)))
             writer.writerow(range(len(header)))
             continue
         if len(record) != len(header):
             ends = cut and last and len(record) < len(header)
-            raise ValueError(_misfit(number, len(record), len(header), dialect, cut=ends))
+            raise _MalformedError(_misfit(number, len(record), len(header), dialect, cut=ends))
         writer.writerow(record)
         records += 1
     return header, records
@@ -248,7 +252,7 @@ def _numbered(lines: Iterable[str], grammar: _Grammar, above: int) -> Iterator[t
         try:
             record = next(reader, None)
         except csv.Error as error:
-            raise ValueError(_malformed(number, reader.line_num + above, str(error))) from None
+            raise _MalformedError(_malformed(number, reader.line_num + above, str(error))) from None
         if record is None:
             break
         if record:
@@ -314,7 +318,9 @@ def _malformed(number: int, line: int, reason: str) -> str:
 def _misfit(number: int, found: int, width: int, dialect: Dialect, *, cut: bool) -> str:
     if cut:
         return f"the file ends in the middle of line {number}. Deliver the whole file again."
-    settings = ", or correct source.delimiter or source.quote in churn.toml" if dialect.delimiter or dialect.quote else ""
+    settings = (
+        ", or correct source.delimiter or source.quote in churn.toml" if dialect.delimiter or dialect.quote else ""
+    )
     return (
         f"line {number} has {found:,} fields, the header has {width:,}. Mend the line and deliver the file "
         f"again{settings}. A field that holds the delimiter needs quotes around it."

@@ -13,7 +13,7 @@ from models.mapping import DeliveryError
 
 _HEAD, _CHUNK = 1 << 16, 1 << 20
 _LONGEST_LINE = 1 << 24
-_MOST_UNPACKED, _MOST_RATIO = 1 << 28, 250
+_MOST_UNPACKED, _MOST_RATIO = 1 << 26, 250
 _HOLE = b"\0" * 256
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -24,11 +24,13 @@ _MARKS = {
 }
 _CONTROLS = re.compile("[\x80-\x84\x86-\x9f]")
 # In a word of Windows-1252 neither marks, nor capitals and signs between small letters, nor four different letters
-# beyond ASCII in a row are to be expected: it is a code page of DOS, an old Mac, Eastern Europe or Asia.
+# beyond ASCII in a row, nor marks at every other place are to be expected: it is a code page of DOS, an old Mac,
+# Eastern Europe or Asia.
 _UNLIKELY = re.compile(
     rb"[A-Za-z\xc0-\xff][\x82\x84\x86-\x89\x8b\x93-\x95\x98\x9b\xa1-\xa9\xac\xaf\xb1-\xb3\xb6\xb8\xb9\xbc-\xbf][a-z]"
-    rb"|[a-z][\x8a\x8c\x8e\x9f\xd7\xf7][a-z]"
+    rb"|[A-Za-z][\x8a\x8c\x8e\x9f\xd7\xf7][a-z]"
     rb"|([\x80-\xff])(?!\1)[\x80-\xff]{3}"
+    rb"|(?:[\x81-\x90\x93-\x9f][\x40-\xfc]){2}[\x81-\x90\x93-\x9f]"
 )
 
 
@@ -210,7 +212,8 @@ def _copied(
 ) -> tuple[int, ...]:
     """Write the text as UTF-8; the numbers of the first lines that held NUL."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    written, line, ends_in_return, nul_lines = 0, 1, False, []
+    nul_lines: list[int] = []
+    written, line, ends_in_return = 0, 1, False
     with copy.open("w", encoding="utf-8", newline="") as out:
         for chunk in chain(_chunks_until_end(stream), [b""]):
             written += len(chunk)

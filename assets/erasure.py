@@ -19,7 +19,7 @@ from assets.crm_layout import CUSTOMERS, HISTORY, LOG, Store
 from assets.crm_sqlite import clear_pages
 from assets.drafts import write_whole
 from assets.erased import APPLIED
-from assets.exports import export, harmless
+from assets.exports import export
 from assets.lake import Lake, store
 from assets.packs import FOLDER
 from assets.postgresql import is_postgresql, literal, quoted
@@ -29,8 +29,9 @@ from models.ids import folded
 
 EXPORTED = "at_risk_segments.parquet"
 GONE = "(erased)"
+EXPORTS = frozenset({".parquet", ".csv", ".xlsx"})
+PAGES = frozenset({".html", ".md"})
 _NOTHING_OF_CUSTOMERS = frozenset({APPLIED, HOLDER})
-_PAGES = frozenset({".html", ".md"})
 _ENCLOSED = (("\\*\\*", "\\*\\*"), (">", "<"), ("'", "'"), ('"', '"'), ("&#39;", "&#39;"), ("&#34;", "&#34;"))
 """What stands before and after an id in a page: bold, alone in a cell, or quoted; a number in a text is none."""
 
@@ -80,7 +81,12 @@ class LakeTables:
             shutil.rmtree(packs)
         for file in self._files():
             if _rows(file, customer):
-                store(pl.read_parquet(file, hive_partitioning=False, glob=False).filter(pl.col("customer_id").ne_missing(customer)), file)
+                store(
+                    pl.read_parquet(file, hive_partitioning=False, glob=False).filter(
+                        pl.col("customer_id").ne_missing(customer)
+                    ),
+                    file,
+                )
         for night in self.lake.nights("ledger"):
             tables = ("raw_transactions", "transactions", "quarantine", "deliveries", "ledger")
             raw, valid, aside, deliveries, ledger = (self.lake.scan(table, [night]).collect() for table in tables)
@@ -104,7 +110,9 @@ class LakeTables:
         found: set[str] = set()
         for file in self._files():
             if _rows(file, customer) is not None:
-                ids = pl.scan_parquet(file, hive_partitioning=False, glob=False).filter(folded(pl.col("customer_id")) == alike)
+                ids = pl.scan_parquet(file, hive_partitioning=False, glob=False).filter(
+                    folded(pl.col("customer_id")) == alike
+                )
                 found.update(ids.select(pl.col("customer_id").unique()).collect().to_series())
         return sorted(found - {customer})
 
@@ -171,27 +179,35 @@ class CrmTables:
 
 @dataclass(frozen=True)
 class Exports:
-    """The files of each night."""
+    """The files of each night.
+
+    Attributes:
+        folder: Where they are.
+        language: Of the workbook among them.
+        segments: Names of segments in it, by their codes.
+    """
 
     folder: Path
+    language: str = "en"
+    segments: Mapping[str, str] | None = None
 
     def count(self, customer: str) -> Counts:
         """Rows by file."""
-        found = {f"exports, {file.relative_to(self.folder)}": _rows(file, customer) for file in self.files()}
+        found = {f"exports, {file.relative_to(self.folder)}": _exported(file, customer) for file in self.files()}
         return {name: rows for name, rows in found.items() if rows != 0}
 
     def erase(self, customer: str) -> None:
         """Write the nights that hold him anew, without him."""
-        for folder in sorted({file.parent for file in self.files() if _rows(file, customer)}):
+        for folder in sorted({file.parent for file in self.files() if _exported(file, customer)}):
             # Without the file for programs there is nothing to write the others from: they stay, and are counted.
             if (folder / EXPORTED).exists():
-                table = pl.read_parquet(folder / EXPORTED, glob=False)
-                export(table.filter(pl.col("customer_id") != customer), folder)
+                others = pl.read_parquet(folder / EXPORTED, glob=False).filter(pl.col("customer_id") != customer)
+                export(others, folder, language=self.language, segments=self.segments)
 
     def files(self) -> list[Path]:
         """The files that are written for a night."""
         found = sorted(self.folder.rglob("at_risk_segments*"))
-        return [file for file in found if file.suffix in (".parquet", ".csv")]
+        return [file for file in found if file.suffix in EXPORTS]
 
 
 @dataclass(frozen=True)
@@ -217,7 +233,7 @@ class Pages:
 
     def files(self) -> list[Path]:
         """The pages."""
-        return sorted(file for file in self.folder.rglob("*") if file.suffix in _PAGES)
+        return sorted(file for file in self.folder.rglob("*") if file.suffix in PAGES)
 
 
 @dataclass(frozen=True)
@@ -254,15 +270,17 @@ class OtherFiles:
 def _rows(file: Path, customer: str) -> int | None:
     """Rows of a customer in a table; None if it cannot be read."""
     if file.suffix == ".csv":
-        spreadsheet = file.name.endswith(".spreadsheet.csv")
-        frame = pl.scan_csv(file, separator=";" if spreadsheet else ",", infer_schema=False, glob=False)
-        customer = harmless(customer) if spreadsheet else customer
+        frame = pl.scan_csv(file, infer_schema=False, glob=False)
     else:
         frame = pl.scan_parquet(file, hive_partitioning=False, glob=False)
     try:
         return int(frame.filter(pl.col("customer_id") == customer).select(pl.len()).collect().item())
     except (pl.exceptions.PolarsError, OSError):
         return None
+
+
+def _exported(file: Path, customer: str) -> int | None:
+    return _traces(file, customer) if file.suffix == ".xlsx" else _rows(file, customer)
 
 
 def _mentions(file: Path, customer: str) -> int | None:

@@ -1,39 +1,42 @@
-"""The at-risk table as files: for programs, for loaders of a CRM, and for a spreadsheet."""
+"""The at-risk table as files: for programs, for loaders of a CRM, and for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import polars as pl
 
 from assets.drafts import draft_of
+from assets.workbook import write_workbook
 from models.mapping import DeliveryError
-
-FORMULA = r"^\s*[=+\-@＝＋－＠]|^[\t\r\n\x00]"  # noqa: RUF001
-"""What a spreadsheet may take for a formula (OWASP ASVS 1.2.10)."""
 
 
 class PlacingError(Exception):
     """The CRM has the night, and its files could not be put in their places."""
 
 
-def export(table: pl.DataFrame, folder: Path) -> list[Path]:
+def export(
+    table: pl.DataFrame, folder: Path, *, language: str = "en", segments: Mapping[str, str] | None = None
+) -> list[Path]:
     """Write a night as files, each in one step that no reader can see half done; see `exported`."""
-    with exported(table, folder) as files:
+    with exported(table, folder, language=language, segments=segments) as files:
         return files
 
 
 @contextmanager
-def exported(table: pl.DataFrame, folder: Path) -> Iterator[list[Path]]:
+def exported(
+    table: pl.DataFrame, folder: Path, *, language: str = "en", segments: Mapping[str, str] | None = None
+) -> Iterator[list[Path]]:
     """Write a night as files that are in their places once the block is done, and gone if it fails.
 
     Whatever keeps them from being written, such as a full disk, is met before the block.
 
     Args:
         table: at_risk_segments of one night.
-        folder: where to; `at_risk_segments.parquet`, `at_risk_segments.csv` (for the loaders of a CRM: every
-            value as it is) and `at_risk_segments.spreadsheet.csv` (for German Excel: semicolons, decimal
-            commas, a byte order mark, and an apostrophe before texts that would run as a formula).
+        folder: Where to; `at_risk_segments.parquet`, `at_risk_segments.csv` (for the loaders of a CRM: every value as
+            it is) and `at_risk_segments.xlsx` (for people, see `assets.workbook.write_workbook`).
+        language: Of the workbook.
+        segments: Names of segments in the workbook, by their codes.
 
     Yields:
         The files.
@@ -42,14 +45,14 @@ def exported(table: pl.DataFrame, folder: Path) -> Iterator[list[Path]]:
         DeliveryError: If the files cannot be written.
         PlacingError: If they cannot be put in their places after the block.
     """
-    files = [folder / f"at_risk_segments.{suffix}" for suffix in ("parquet", "csv", "spreadsheet.csv")]
+    files = [folder / f"at_risk_segments.{suffix}" for suffix in ("parquet", "csv", "xlsx")]
     with ExitStack() as places:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             drafts = [places.enter_context(draft_of(file)) for file in files]
             table.write_parquet(drafts[0])
             table.write_csv(drafts[1])
-            table.with_columns(_harmless()).write_csv(drafts[2], separator=";", include_bom=True, decimal_comma=True)
+            write_workbook(table, drafts[2], language=language, segments=segments)
         except (OSError, pl.exceptions.PolarsError) as error:
             raise DeliveryError(
                 f"{folder}: the exports cannot be written ({_why(error)}). Make room, or set crm.exports in churn.toml "
@@ -57,6 +60,8 @@ def exported(table: pl.DataFrame, folder: Path) -> Iterator[list[Path]]:
             ) from error
         yield files
         try:
+            # The last draft takes its place first, the file for programs last: an interrupted erasure finds in it whom
+            # to take out of the others.
             places.close()
         except OSError as error:
             raise PlacingError(
@@ -67,13 +72,3 @@ def exported(table: pl.DataFrame, folder: Path) -> Iterator[list[Path]]:
 
 def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or f"{error}".splitlines()[0]
-
-
-def harmless(text: str) -> str:
-    """A text as the file for a spreadsheet has it."""
-    return f"{pl.DataFrame({'text': [text]}).select(_harmless()).item()}"
-
-
-def _harmless() -> pl.Expr:
-    texts = pl.col(pl.String)
-    return pl.when(texts.str.contains(FORMULA)).then("'" + texts).otherwise(texts).name.keep()

@@ -21,6 +21,7 @@ from assets.dialects import Dialect, plain_text
 from assets.ndjson_files import is_object, read_ndjson
 from assets.object_store import fetch, head, objects
 from models.deliveries import IDENTITY
+from models.headers import without_values
 from models.mapping import ColumnMapping, DeliveryError, Reading
 
 ENDINGS = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json", ".parquet")
@@ -41,7 +42,9 @@ _KINDS: dict[str, Kind] = {
 }
 _PERHAPS = (".txt", ".json", ".zip")
 _HEAD = 1 << 16
-_HIDDEN = re.compile(r"(^|/)([.~]|_temporary/|_spark_metadata/|_(SUCCESS|metadata|common_metadata|committed_|started_))")
+_HIDDEN = re.compile(
+    r"(^|/)([.~]|_temporary/|_spark_metadata/|_(SUCCESS|metadata|common_metadata|committed_|started_))"
+)
 _MANAGED = {
     "Delta": re.compile(r"^(?P<folder>.*?)/?_delta_log/"),
     "Iceberg": re.compile(r"^(?P<folder>.*?)/?metadata/[^/]*\.metadata\.json$"),
@@ -59,19 +62,44 @@ class File:
         location: Path or URL.
         size: Bytes.
         version: Changes with the content: an object store's entity tag, or when the file was written.
+        root: The folder that a file on disk has to lie in.
     """
 
     name: str
     location: str
     size: int
     version: str
+    root: Path | None = None
 
     @property
     def digest(self) -> str:
         """What its content is known by in the manifest: a SHA-256, of an object store's file without its content."""
         if _is_url(self.location):
             return hashlib.sha256(f"{self.name}\n{self.version}\n{self.size}".encode()).hexdigest()
+        self.refuse_elsewhere()
         return _sha256(self.location, self.size, self.version)
+
+    @property
+    def elsewhere(self) -> str | None:
+        """Why it is not read: whoever may deliver could link to any file that the service may read."""
+        if self.root is None:
+            return None
+        path = Path(self.location).resolve()
+        if not path.is_relative_to(self.root):
+            return (
+                f"{self.name}: a link that leaves the folder of the source. Deliver the file itself, or name the folder "
+                "in which it lies as source.path in churn.toml."
+            )
+        return None if path.is_file() else f"{self.name}: no regular file. Remove it from the source."
+
+    def refuse_elsewhere(self) -> None:
+        """Refuse a file that does not lie in the source.
+
+        Raises:
+            DeliveryError: Says why.
+        """
+        if reason := self.elsewhere:
+            raise DeliveryError(reason)
 
 
 @dataclass(frozen=True)
@@ -136,6 +164,9 @@ class FileSource:
                     )
             if _HIDDEN.search(file.name) or (pattern and not _matches(file.name.split("/"), pattern)):
                 continue
+            if file.elsewhere:
+                files.append(file)
+                continue
             kind = _kind(file)
             named = self.path.lower().endswith(_PERHAPS)
             if kind is None or (_stem(file.name)[1] in _PERHAPS and not named and not self._is_table(file, kind)):
@@ -174,6 +205,7 @@ class FileSource:
         Raises:
             DeliveryError: If the file is damaged; the sentence names the line where there is one.
         """
+        file.refuse_elsewhere()
         path, copy = Path(file.location), scratch / file.digest
         with readable(file.name):
             if _is_url(file.location):
@@ -187,11 +219,11 @@ class FileSource:
                 return Contents(_with_partitions(frame, file.name))
             table = "CSV" if kind == "csv" else "NDJSON"
             text = plain_text(path, self.dialect, name=file.name, copy=copy.with_suffix(".text"), table=table)
+            named = (name for role in fields(self.columns) for name in getattr(self.columns, role.name))
+            wanted = {name.strip().lower() for name in named}
             if kind == "ndjson":
-                frame = read_ndjson(text.path, name=file.name)
+                frame = read_ndjson(text.path, name=file.name, wanted=wanted)
             else:
-                named = (name for role in fields(self.columns) for name in getattr(self.columns, role.name))
-                wanted = {name.strip().lower() for name in named}
                 lines = copy.with_suffix(".lines")
                 frame = read_csv(text.path, self.dialect, name=file.name, copy=lines, wanted=wanted)
             return Contents(_with_partitions(frame, file.name), text.encoding, text.nul_lines)
@@ -243,7 +275,7 @@ def readable(name: str) -> Iterator[None]:
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
-        reason = str(error).splitlines()[0]
+        reason = without_values(str(error).splitlines()[0])
         raise DeliveryError(
             f"{name}: not readable ({reason}). Deliver it again or remove it from the source."
         ) from error
@@ -253,7 +285,7 @@ def readable(name: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise DeliveryError(
-            f"{name}: not readable ({error}). Mend the value, deliver it again or remove it from the source."
+            f"{name}: not readable ({without_values(str(error))}). Mend the value, deliver it again or remove it from the source."
         ) from None
 
 
@@ -320,11 +352,12 @@ def _listed(base: str, retries: int) -> Iterator[File]:
 def _paths(base: Path) -> Iterator[File]:
     if not base.exists():
         raise DeliveryError(f"{base}: no such file or folder. Set source.path in churn.toml.")
-    for path in [base] if base.is_file() else base.rglob("*"):
-        if path.is_file():
-            state = path.stat()
+    root = (base if base.is_dir() else base.parent).resolve()
+    for path in base.rglob("*") if base.is_dir() else [base]:
+        if path.is_symlink() or not path.is_dir():
+            state = path.stat() if path.exists() else path.lstat()
             name = path.name if path == base else path.relative_to(base).as_posix()
-            yield File(name, str(path), state.st_size, str(state.st_mtime_ns))
+            yield File(name, str(path), state.st_size, str(state.st_mtime_ns), root)
 
 
 @cache

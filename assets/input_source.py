@@ -12,7 +12,8 @@ from assets.other_database import answer
 from assets.postgresql import as_arrow, connected, is_away, is_postgresql, refusal, relation_of, types_of
 from models.definition import ChurnDefinition
 from models.facts import Kind
-from models.mapping import ColumnMapping, DeliveryError, Reading, canonical
+from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, look_at, notation_of
+from models.notation import DAY_UNCLEAR, OPEN, Notation, usual
 
 SOURCE_URL = "CHURN__SOURCE__URL"
 
@@ -82,10 +83,15 @@ class InputSource:
             DeliveryError: If there is no file, or one lacks a column; the sentence names the input.
         """
         with named(f"input {self.name!r}"):
-            for name, frame in frames(self.rows, scratch):
+            for name, frame, notation in written_frames(self.rows, scratch):
                 with readable(name):
                     rows = canonical(
-                        frame, self.rows.columns, self.rows.reading, timezone=definition.timezone, file=name
+                        frame,
+                        self.rows.columns,
+                        self.rows.reading,
+                        timezone=definition.timezone,
+                        file=name,
+                        notation=notation,
                     )
                     yield rows.with_columns(input=pl.lit(self.name), kind=pl.lit(self.kind))
 
@@ -101,6 +107,26 @@ def frames(rows: FileSource | InputTable, scratch: Path) -> Iterator[tuple[str, 
         return
     for file in rows.files():
         yield file.name, rows.read(file, scratch)
+
+
+def written_frames(rows: FileSource | InputTable, scratch: Path) -> Iterator[tuple[str, pl.LazyFrame, Notation]]:
+    """Every file, or the table, as :func:`frames` gives them, and how it is written.
+
+    Raises:
+        DeliveryError: As for :func:`frames`, and if a file leaves open what it says: nobody would look at a note.
+    """
+    looks = []
+    for name, frame in frames(rows, scratch):
+        with readable(name):
+            looks.append((name, frame, look_at(frame, rows.columns, file=name)))
+    beside = usual((seen.decimal, seen.pattern) for _, _, seen in looks)
+    for name, frame, seen in looks:
+        notation = notation_of(seen, rows.reading, file=name, beside=beside)
+        for kind, detail in notation.notes:
+            if kind in OPEN and "as in other files" not in detail:
+                what = "timestamp_format" if kind == DAY_UNCLEAR else "decimal"
+                raise DeliveryError(f"{name}: {detail}. Set source.{what} in churn.toml.")
+        yield name, frame, notation
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """NDJSON as columns: one object a line, its keys and their types found over the whole file within bounds."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ def _refuse(constant: str) -> Any:
 _DECODER = json.JSONDecoder(object_pairs_hook=_Object, parse_constant=_refuse)
 
 
-def read_ndjson(file: Path, *, name: str) -> pl.LazyFrame:
+def read_ndjson(file: Path, *, name: str, wanted: Set[str] = frozenset()) -> pl.LazyFrame:
     """An NDJSON, with a type for each key that holds all of its values: text where they differ.
 
     Polars finds types itself, but at a cost of the square of the keys, and keeps one of two values of the same key in
@@ -35,6 +35,7 @@ def read_ndjson(file: Path, *, name: str) -> pl.LazyFrame:
     Args:
         file: UTF-8 text with at least one line.
         name: What messages call the file.
+        wanted: Names of columns, in lower case without blanks around, of which one should be there.
 
     Returns:
         A column for each key. Objects are structs of text, and lists and mixtures of them a struct of their JSON.
@@ -64,6 +65,12 @@ def read_ndjson(file: Path, *, name: str) -> pl.LazyFrame:
                     f"{name}: up to line {number} there are more than {_MOST_KEYS:,} different keys. Values seem to "
                     "stand where keys should: deliver objects that have the same keys."
                 )
+    inside = [key for key, found in types.items() if _Object in found or found.get(str)]
+    if inside and wanted and not wanted & {key.strip().lower() for key in types}:
+        raise DeliveryError(
+            f"{name}: no column that a setting names is there. Values stand inside "
+            f"{' and '.join(map(repr, inside[:5]))}: flatten it, so that each is a key of its own."
+        )
     schema = pl.Schema({key: _type_of(found) for key, found in types.items()})
     frame = pl.scan_ndjson(escape(str(file)), schema=schema)
     rows = frame.select(pl.nth(0).null_count(), rows=pl.len()).collect().row(0)[1]
@@ -104,12 +111,14 @@ def _pairs(line: str, number: int, *, name: str) -> Sequence[tuple[str, Any]]:
 
 
 def _add(found: dict[type, Any], value: Any) -> None:
-    """Note what a value is: of objects their keys, of whole numbers the largest."""
+    """Note what a value is: of objects their keys, of whole numbers the largest, of text whether it is an object."""
     kind = type(value)
     if kind is int:
         found[int] = max(found.get(int, 0), abs(value))
     elif kind is _Object:
         found.setdefault(_Object, {}).update(dict.fromkeys(key for key, _ in value))
+    elif kind is str:
+        found[str] = found.get(str, False) or value.startswith('{"')
     else:
         found[kind] = None
 

@@ -3,12 +3,16 @@
 import re
 from datetime import date, datetime, time, timedelta
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
 from assets.addresses import redacted
 from models.mapping import ColumnMapping, DeliveryError, resolve
+
+_FILES = ("duckdb", "sqlite")
+"""Schemes whose databases are files."""
 
 
 def read_other(
@@ -31,7 +35,7 @@ def read_other(
         columns: Which columns mean what.
         name: What the lake calls the source.
         variable: The environment variable that holds the URL, for messages.
-        after: The last night that was ingested; rows without a time of arrival come with the first.
+        after: What arrived up to the end of this night was ingested; rows without a time of arrival come each time.
         night: As-of date.
 
     Raises:
@@ -44,8 +48,20 @@ def read_other(
         return f"'{datetime.combine(day + timedelta(days=1), time())}'"
 
     span = f"{arrived} < {midnight(night)}"
-    span += f" OR {arrived} IS NULL" if after is None else f" AND {arrived} >= {midnight(after)}"
-    return answer(url, f"SELECT * FROM {relation} WHERE {span}", name=name, variable=variable)  # noqa: S608 (from settings)
+    span += "" if after is None else f" AND {arrived} >= {midnight(after)}"
+    statement = f"SELECT * FROM {relation} WHERE {span} OR {arrived} IS NULL"  # noqa: S608 (from settings)
+    return answer(url, statement, name=name, variable=variable)
+
+
+def limited(url: str, most: int) -> tuple[str, str]:
+    """How a database is asked for some rows: what stands behind SELECT, and what at the end."""
+    match url.partition(":")[0].lower():
+        case "mssql":
+            return f"TOP {most} ", ""
+        case "oracle":
+            return "", f" FETCH FIRST {most} ROWS ONLY"
+        case _:
+            return "", f" LIMIT {most}"
 
 
 def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFrame:
@@ -60,8 +76,10 @@ def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFram
     Raises:
         DeliveryError: If no driver is installed, or the database refuses.
     """
+    engine = _engine(url, variable)
+    _refuse_no_file(url, variable)
     try:
-        return pl.read_database_uri(statement, url, engine=_engine(url, variable))
+        return pl.read_database_uri(statement, url, engine=engine)
     except DeliveryError:
         raise
     # Every driver has errors of its own, which share no class but this.
@@ -71,6 +89,17 @@ def answer(url: str, statement: str, *, name: str, variable: str) -> pl.DataFram
             f"{name}: the database of {variable} cannot be read ({reason}). Correct the URL in the environment, or "
             "source.table, source.query and source.arrived_column in churn.toml."
         ) from None
+
+
+def _refuse_no_file(url: str, variable: str) -> None:
+    """Refuse a file that is not there: its driver would make an empty one."""
+    scheme, _, place = url.partition(":")
+    path = re.sub(r"^/{,3}", "", place).partition("?")[0]
+    if scheme.lower() in _FILES and not path.startswith(":memory:") and not Path(path).is_file():
+        raise DeliveryError(
+            f"{variable} names the file {path}, which is not there. Correct the URL; an absolute path follows four "
+            f"slashes, as in {scheme}:////srv/shop.db."
+        )
 
 
 def _engine(url: str, variable: str) -> Literal["adbc", "connectorx"]:

@@ -1,6 +1,7 @@
 """The raw lines of a night before the gate: judged in this process, or by Spark where the rows are."""
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from assets.past_nights import past_of, seen_nights
 from assets.spark_features import Batches, Stored, batches_of, spark_schema
 from assets.verdict import Finding, validate
 from models.arrivals import raw_gate
+from models.spellings import crowds, respelled
 from models.transactions import ValidationRules
 
 if TYPE_CHECKING:
@@ -43,12 +45,20 @@ def judge_raw(
         spark: Judges if given; this process does otherwise.
     """
     raw = lake.scan(RAW, [night])
+    past = past_of(lake, night, customers=spark is None)
+    if spark is None:
+        tonight = raw.group_by("customer_id").agg(lines=pl.len()).drop_nulls("customer_id").collect()
+        past = replace(
+            past,
+            respelled=respelled(tonight, past.customers),
+            crowds=crowds(tonight, rules.max_customer_share),
+        )
     gate = partial(
         raw_gate,
         rules=rules,
         night=night,
         mapped=mapped,
-        past=past_of(lake, night, customers=spark is None),
+        past=past,
         rows=raw.select(pl.len()).collect().item(),
     )
     frame, expectations = gate(raw)

@@ -17,7 +17,9 @@ from models.experiment import Experiment
 from models.matrix import Segments
 from models.segments import as_permitted
 from models.segments import at_risk_segments as segments_of
+from models.spellings import crowds_of
 from models.tiers import Tiers
+from models.transactions import ValidationRules
 from models.value import ValueRule
 
 RESTING = ("night", "customer_id", "experiment_id", "is_control", "action", "deliver", "suppressed_reason")
@@ -44,6 +46,7 @@ def at_risk_segments(
     segments: dg.ResourceParam[Segments],
     language: dg.ResourceParam[str],
     consent_rule: dg.ResourceParam[ConsentRule],
+    rules: dg.ResourceParam[ValidationRules],
     churn_scores: pl.DataFrame,
     customer_features: pl.DataFrame,
     save_rates: pl.DataFrame,
@@ -54,7 +57,7 @@ def at_risk_segments(
     version = churn_scores["model_version"][0]
     learned = tracking.load_worth(version)
     channels = {action.channel for action in policy.actions}
-    return segments_of(
+    table = segments_of(
         churn_scores,
         customer_features,
         lambda at_risk: tracking.load(version).contributions(at_risk),
@@ -70,7 +73,19 @@ def at_risk_segments(
         spend=None if learned is None else learned.spend,
         profiled=profiled(previous.lazy(), consents, consent_rule, night).collect()["customer_id"],
         rates=save_rates,
+        crowds=crowds_of(customer_features, rules.max_customer_share),
     )
+    context.add_output_metadata(figures_of(table))
+    return table
+
+
+def figures_of(table: pl.DataFrame) -> dict[str, float]:
+    """Counts and sums of a night's table: no row of it."""
+    at_risk, due = table.filter(pl.col("status") != "left"), table.filter("deliver")
+    counts = {"at_risk": at_risk.height, "to_contact": due.height, "control": int(table["is_control"].sum())}
+    counts |= {name: int((table["status"] == name).sum()) for name in ("entered", "left")}
+    money = {"value_at_risk": at_risk["value_at_risk"], "cost": due["action_cost"], "profit": due["expected_profit"]}
+    return counts | {name: round(float(column.sum()), 2) for name, column in money.items() if column.count()}
 
 
 def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from assets.commands import with_settings
 from assets.crm import Crm
 from assets.drafts import write_whole
 from assets.lake import Lake
@@ -17,7 +18,7 @@ from assets.settled_night import SettledNight
 from models.actions import Policy
 from models.consent import ConsentRule, contactable
 from models.definition import ChurnDefinition
-from models.delivery_notes import SKIPPED, sentences
+from models.delivery_notes import WARNINGS, sentences
 from models.drift import stale
 from models.enrolment import ARM
 from models.experiment import Experiment
@@ -117,7 +118,7 @@ def retention_report(
             "table": crm.address,
             "files": f"{crm.exports}/{night}",
             "this report": str(reports.page(night)),
-            "models and runs": "churn ui",
+            "models and runs": with_settings("`churn ui`", elsewhere=True).strip("`"),
         },
     )
     write_whole(reports.page(night), as_html(report))
@@ -133,7 +134,7 @@ def retention_report(
 
 def warnings_of(notes: pl.DataFrame, columns: ColumnMapping, drifted: pl.DataFrame) -> list[str]:
     """What a reader of the night should know of its deliveries and its model."""
-    said = sentences(notes, SKIPPED)
+    said = [sentence for kind in WARNINGS for sentence in sentences(notes, kind)]
     if "amount" not in columns.delivered:
         said.append(
             "The deliveries carry no amounts: there is no value, no value at risk and no expected profit, and the "

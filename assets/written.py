@@ -8,7 +8,6 @@ from xml.sax.saxutils import escape as escape_xml
 from markupsafe import escape
 
 from assets.escaping import as_markdown, plain
-from assets.exports import harmless
 
 
 def in_table(text: str) -> str:
@@ -21,10 +20,10 @@ def written_forms(text: str) -> tuple[str, ...]:
     """Every way in which the pipeline writes a text, the longest first.
 
     As it is; in Markdown; in HTML as Jinja escapes it and as Great Expectations does; in XML; in JSON with and without
-    other alphabets; doubled quotes of CSV; and before what a spreadsheet would run, an apostrophe.
+    other alphabets; and with the doubled quotes of CSV.
     """
-    forms = {text, plain(text), as_markdown(text), in_table(text), harmless(text)}
+    forms = {text, plain(text), as_markdown(text), in_table(text)}
     forms |= {f"{write(form)}" for form in tuple(forms) for write in (escape, escape_all, escape_xml)}
     forms |= {json.dumps(text, ensure_ascii=latin)[1:-1] for latin in (True, False)}
-    forms |= {form.replace('"', '""') for form in (text, harmless(text))}
+    forms.add(text.replace('"', '""'))
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.header_words import parts
+from models.ids import read_text
 from models.moment_patterns import Moments, moments
+from models.numbers import evidence, read_numbers
 
-_NUMBER = r"^[\s€$£]*[-+(]?[\s€$£]*\d[\d.,'\s\u00a0]*[)\s€$£-]*$"
 _WHOLE = r"^-?\d+(\.0+)?$"
 _CURRENCIES = """AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR JPY KES KRW MXN MYR NGN
     NOK NZD PEN PHP PLN RON RUB SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR"""
@@ -29,6 +30,7 @@ class Facts:
         numbers: Share of the different values that are numbers.
         whole: Whether these are whole numbers.
         rate: Whether all numbers lie from 0 to 1 and some between.
+        unread: A few values that are no numbers.
         currencies: Whether all values are codes of currencies.
     """
 
@@ -41,6 +43,7 @@ class Facts:
     numbers: float
     whole: bool
     rate: bool
+    unread: tuple[str, ...]
     currencies: bool
 
     @property
@@ -70,10 +73,7 @@ def pooled(samples: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(
         [
             frame.select(
-                *(
-                    pl.col(name).cast(pl.String).str.strip_chars().replace("", None).alias(key)
-                    for key, name in keys(frame).items()
-                ),
+                *(read_text(pl.col(name), frame.schema[name]).alias(key) for key, name in keys(frame).items()),
                 pl.lit(file).alias(FILE),
             )
             for file, frame in samples.items()
@@ -89,7 +89,8 @@ def keys(frame: pl.DataFrame) -> dict[str, str]:
         if dtype.is_nested() or dtype in (pl.Boolean, pl.Binary, pl.Null):
             continue
         key = "".join(parts(name))
-        found[name if not key or key in found else key] = name
+        # Two headers of one file are two columns, though only their capitals may tell them apart.
+        found[key if key and key not in found else f"{name}\0"] = name
     return found
 
 
@@ -112,8 +113,10 @@ def facts(samples: Mapping[str, pl.DataFrame], together: pl.DataFrame) -> dict[s
         spellings = {file: names[key] for file, names in own.items() if key in names}
         dtypes = [samples[file].schema[name] for file, name in spellings.items()]
         different = values.unique(maintain_order=True)
-        numeric = different.filter(different.str.contains(_NUMBER))
-        size = numeric.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False).drop_nulls()
+        shown = evidence(different)
+        mark = shown.mark or shown.grouping or "."
+        size = different.to_frame().select(read_numbers(pl.first(), pl.String(), mark)).to_series()
+        numeric, size = different.filter(size.is_not_null()), size.drop_nulls()
         found[key] = Facts(
             names=tuple({name.strip().lower(): name.strip() for name in reversed(spellings.values())}.values())[::-1],
             files=frozenset(spellings),
@@ -121,9 +124,10 @@ def facts(samples: Mapping[str, pl.DataFrame], together: pl.DataFrame) -> dict[s
             distinct=len(different),
             examples=tuple(different.head(3)),
             moments=moments(together.select(file=FILE, value=key).drop_nulls().unique(maintain_order=True), dtypes),
-            numbers=1.0 if all(dtype.is_numeric() for dtype in dtypes) else len(numeric) / len(different),
+            numbers=1.0 if all(dtype.is_numeric() for dtype in dtypes) else shown.share,
             whole=bool(numeric.str.contains(_WHOLE).all()),
             rate=bool(len(size) and size.is_between(0, 1).all() and size.is_between(0, 1, closed="none").any()),
+            unread=shown.unread,
             currencies=set(different.head(1000).str.to_uppercase()) <= set(_CURRENCIES.split()),
         )
     return found

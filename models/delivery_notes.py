@@ -8,7 +8,9 @@ import dataframely as dy
 import polars as pl
 
 from models.headers import tell_names
-from models.mapping import ColumnMapping, resolve
+from models.mapping import IDS, ColumnMapping, resolve
+from models.notation import DAY_UNCLEAR, GROUPED, INEXACT, MIXED_MARKS, OTHER_MARK, OTHER_ORDER, PARTLY_READ
+from models.row_kinds import together
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
 """The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
@@ -22,17 +24,39 @@ CHANGED, SHARED = "orders_changed", "lines_shared"
 """Orders of earlier nights came again with other lines; lines count once because another file of the night, which has
 little else in common, holds them too."""
 
-WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL)
-REMARKS = (EMPTY, ABSENT, UNUSED, ERASED)
+NO_SALES = "rows_no_sales"
+"""Columns say of some rows that they are no sales, and they count as such."""
+
+ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
+"""Ids were rounded by a spreadsheet; rows happened after the night and wait for theirs; some of them are yet to happen
+in more than a few days."""
+
+NO_SALES = "rows_no_sales"
+"""Columns say of some rows that they are no sales, and they count as such."""
+
+_WRITTEN = (ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ)
+WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL, *_WRITTEN, FUTURE)
+REMARKS = (NO_SALES, EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
 """Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
 
 _SENTENCES = {
+    NO_SALES: "Rows that seem to be no plain sales count as purchases: {detail}. Deliver the sales alone.",
     PASSED_OVER: "{file}: passed over: {detail}",
     EMPTY: "{file}: a header and no rows.",
     ENCODING: "{file}: {detail}",
     NUL: "{file}: NUL characters were taken out, first in line {detail}.",
-    CHANGED: "{file}: {detail}",
+    CHANGED: "{detail}",
     SHARED: "{file}: {detail}",
+    GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
+    MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",
+    OTHER_MARK: "{file}: numbers have {detail}. Look whether its amounts are right.",
+    DAY_UNCLEAR: "{file}: nothing tells day from month: {detail}. Set source.timestamp_format.",
+    OTHER_ORDER: "{file}: {detail}. Look whether its days are right, or set source.timestamp_format.",
+    PARTLY_READ: "{file}: source.timestamp_format reads only {detail}.",
+    INEXACT: "{file}: ids above 9007199254740992 came as floats and may be rounded: {detail}. Deliver them as text.",
+    ROUNDED: "{file}: ids such as 4.00638E+12 were rounded by a spreadsheet and are no ids: {detail}. Deliver text.",
+    WAITING: "{file}: rows of later days wait for their nights: {detail}.",
+    FUTURE: "{file}: rows of days to come wait for their nights: {detail}. Is source.columns.timestamp the right one?",
     SKIPPED: "{detail} It was skipped and will be tried again the next night.",
     UNUSED: "{file}: columns that no setting names are left out: {detail}.",
     ERASED: "{file}: rows of customers who were erased are left out: {detail}.",
@@ -88,6 +112,17 @@ def foreign_encodings(encodings: Mapping[str, str | None], earlier: Iterable[str
             )
 
 
+def rounded_ids(rows: pl.LazyFrame) -> str | None:
+    """Which ids of a delivery a spreadsheet rounded, with counts; None if there are none.
+
+    Args:
+        rows: Canonical rows; an id that was rounded is null and stands in `unreadable`.
+    """
+    said = pl.col("unreadable").drop_nulls()
+    counts = rows.select(said.str.contains(f'"{role}":', literal=True).sum().alias(role) for role in IDS).collect()
+    return ", ".join(f"{count:,} of {role}" for role, count in counts.row(0, named=True).items() if count) or None
+
+
 def sentences(notes: pl.DataFrame, kind: str) -> list[str]:
     """The notes of a kind as sentences, one for all files of which the same is to be said.
 
@@ -95,6 +130,9 @@ def sentences(notes: pl.DataFrame, kind: str) -> list[str]:
         notes: Columns of :class:`DeliveryNote`, of one night.
         kind: Which notes.
     """
+    if kind == NO_SALES:
+        told = notes.filter(pl.col("kind") == kind)["detail"]
+        return [_SENTENCES[kind].format(detail=together(told))] if len(told) else []
     alike = notes.filter(pl.col("kind") == kind).group_by("detail", maintain_order=True).agg("source_file")
     return [
         _SENTENCES[kind].format(

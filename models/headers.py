@@ -37,5 +37,10 @@ def tell_header(header: Sequence[str]) -> str:
     return f"The file has: {tell_names(header)}."
 
 
+def without_values(message: str) -> str:
+    """What a library says of a file, without what it quotes from it."""
+    return re.sub(r"`[^`]*`|\"[^\"]*\"|'[^']*'|\[.*", "…", message)
+
+
 def _digits(name: str) -> int:
     return sum(map(str.isdigit, name))

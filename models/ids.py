@@ -1,5 +1,6 @@
 """Ids and other texts as they are read everywhere: what nobody sees taken off, what means nothing left empty."""
 
+import numpy as np
 import polars as pl
 
 # Zero-width blanks and joins, marks of direction, soft hyphen, byte-order mark, control characters. Kept are tabs and
@@ -10,7 +11,7 @@ INVISIBLE = (
 _WORDS = """null none nan nat nil n/a na #n/a #na #nv #value! #wert! #ref! #bezug! #name? #div/0! #num! #zahl! #null!
     #valeur! #valor! #n/d #nd undefined <na> <null> <none> <nan> <empty> (null) (none) (nan) (n/a) (na) (empty) (blank)
     (leer) (vide) (vuoto) (vacío) (vazio) (leeg) [null] -nan k.a. -1.#ind 1.#qnan -1.#qnan 1.#ind"""
-_EXACT = """NaN NaT -NaN <NaN> #Nv k.A. \\N - -- --- – — ? ?? ???"""
+_EXACT = """NaN NaT -NaN <NaN> #Nv k.A. \\N - -- --- – — ? ?? ???"""  # noqa: RUF001
 NO_VALUE = (
     "",
     "#N/A N/A",
@@ -29,10 +30,10 @@ EXACT = 2**53
 
 
 def read_text(column: pl.Expr, dtype: pl.DataType, *, whole: bool = False) -> pl.Expr:
-    """A column as text (String), spelled in one way; null where there is no value.
+    r"""A column as text (String), spelled in one way; null where there is no value.
 
     Blanks around it and invisible characters are taken off, composed letters are written as one (NFC), and what
-    programs write for nothing (``NULL``, ``\\N``, ``nan``, ``#N/A``) is null. Numbers have no decimals that say nothing.
+    programs write for nothing (``NULL``, ``\N``, ``nan``, ``#N/A``) is null. Numbers lose decimals that say nothing.
 
     Args:
         column: The column; of a plain type, see `models.column_types.plain`.
@@ -53,15 +54,15 @@ def read_text(column: pl.Expr, dtype: pl.DataType, *, whole: bool = False) -> pl
 
 def read_id(text: str) -> str | None:
     """One id, as somebody types it, spelled as those that are read."""
-    return _cleaned(pl.Series([text]))[0]
+    cleaned: str | None = _cleaned(pl.Series([text])).item()
+    return cleaned
 
 
 def _cleaned(values: pl.Series) -> pl.Series:
     text = values.str.strip_chars()
-    # A pattern costs ten times as much as the rest together, and most files have nothing for it.
-    odd = text.str.contains(_ODD).fill_null(value=False)
-    if odd.any():
-        places = odd.arg_true()
+    # A pattern costs as much as the rest together, and most files have nothing for it: their bytes tell.
+    if not _is_printable(text):
+        places = text.str.contains(_ODD).fill_null(value=False).arg_true()
         mended = text.gather(places).str.replace_all(INVISIBLE, "").str.normalize("NFC").str.strip_chars()
         text = text.scatter(places, mended)
     formula = text.str.starts_with('="').fill_null(value=False)
@@ -70,9 +71,16 @@ def _cleaned(values: pl.Series) -> pl.Series:
     return text.set(text.is_in(NO_VALUE).fill_null(value=False), None)
 
 
+def _is_printable(values: pl.Series) -> bool:
+    buffer = values.to_arrow().buffers()[-1]
+    content = np.frombuffer(buffer or b"", dtype=np.uint8)
+    return not bool(((content < ord(" ")) | (content > ord("~"))).any())
+
+
 def are_whole(column: pl.Expr) -> pl.Expr:
-    """Whether all texts of a column are whole numbers, some of them with ``.0`` behind, as programs write them that
-    know no empty whole number. Of such a column 17850 and 17850.0 are one.
+    """Whether all texts of a column are whole numbers, some with ``.0`` behind: 17850 and 17850.0 are one there.
+
+    Programs that know no empty whole number write them so where one value is missing.
     """
     text = column.drop_nulls()
     return text.str.contains(_WHOLE).all() & text.str.contains(r"\.0+$").any()
@@ -90,3 +98,10 @@ def folded(column: pl.Expr) -> pl.Expr:
     """
     text = column.str.to_lowercase().str.replace_all(r"[\s\u200c\u200d]", "").str.strip_chars_start("'")
     return text.str.replace(r"\.0+$", "").str.strip_chars_start("0")
+
+
+def shapes(values: pl.Series) -> str:
+    """How up to three values of a column are written, without what they say: ``99.99.9999 99:99``, ``aaaa``."""
+    text = values.drop_nulls().cast(pl.String).str.strip_chars().str.slice(0, 40)
+    hidden = text.str.replace_all(r"\p{Nd}", "9").str.replace_all(r"\pL", "a")
+    return ", ".join(map(repr, hidden.unique(maintain_order=True).head(3)))

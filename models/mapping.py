@@ -1,20 +1,27 @@
 """Your columns, read as ours: names, types, numbers and moments of a delivery."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
 import polars as pl
 
+from models.column_types import plain, unreadable
 from models.headers import can_be_told, looks_like_data, tell_header
-from models.moments import how_written, read_moments
+from models.ids import is_rounded, read_text
+from models.moments import read_moments
+from models.notation import Look, Notation, Usual, decide, look
+from models.numbers import read_numbers
 
 Names = tuple[str, ...]
 
 _NUMBERS = ("quantity", "unit_price", "amount", "discount")
 _MAY_SHARE = {"transaction_id", "product", "category", "channel"}
+_MOMENTS = ("timestamp", "contract_until")
+IDS = ("customer_id", "transaction_id", "product")
+"""Columns in which a number that a spreadsheet has rounded is no value."""
 _TEXTS = ("customer_id", "transaction_id", "product", "category", "channel", "currency")
 
 
@@ -85,8 +92,9 @@ class Reading:
     """How text becomes moments and numbers.
 
     Attributes:
-        timestamp_format: A strftime pattern; None finds it out, file by file, from the values.
-        decimal: The decimal mark of numbers in text; ``auto`` finds it out, file by file.
+        timestamp_format: A strftime pattern, or one of `models.moments.UNITS`; None finds it out, file by file, from
+            the values.
+        decimal: The decimal mark of numbers in text; ``auto`` finds it out from all number columns of a file.
     """
 
     timestamp_format: str | None = None
@@ -145,43 +153,89 @@ def _own_name(header: Sequence[str], alias: str, *, role: str, file: str) -> str
     )
 
 
-def decimal_mark(sample: pl.Series) -> str:
-    """The decimal mark of a sample of numbers in text: a comma only where a point cannot be meant."""
-    comma = sample.str.contains(r",\d{1,2}$|,\d{4,}$|\.\d{3},").fill_null(value=False).any()
-    point = sample.str.contains(r"\.\d{1,2}$|\.\d{4,}$|,\d{3}\.").fill_null(value=False).any()
-    return "," if comma and not point else "."
+def look_at(frame: pl.LazyFrame, mapping: ColumnMapping, *, file: str) -> Look:
+    """Look at how a delivery is written.
+
+    Args:
+        frame: The file as it is, any dtypes.
+        mapping: Which of its columns mean what.
+        file: Its name, for messages.
+
+    Raises:
+        DeliveryError: If a required column is missing, or one is of a type that cannot be read.
+    """
+    return _looked_at(frame, resolve(frame.collect_schema().names(), mapping, file=file), file=file)
 
 
-def _number(column: pl.Expr, dtype: pl.DataType, decimal: str) -> pl.Expr:
-    if dtype != pl.String:
-        return column.cast(pl.Float64, strict=False)
-    grouping = "." if decimal == "," else ","
-    plain = column.str.replace_all(r"[\s\u00a0'€$£]", "").str.replace_all(grouping, "", literal=True)
-    bracketed = plain.str.replace(r"^\((.*)\)$", "-$1")
-    return bracketed.str.replace(decimal, ".", literal=True).cast(pl.Float64, strict=False)
+def _looked_at(frame: pl.LazyFrame, found: Mapping[str, str], *, file: str) -> Look:
+    frame = plain(frame, found.values())
+    schema = frame.collect_schema()
+    kinds = dict.fromkeys(_TEXTS, "text") | dict.fromkeys(_NUMBERS, "number") | dict.fromkeys(_MOMENTS, "moment")
+    for role, own in found.items():
+        if why := unreadable(schema[own], kinds[role]):
+            raise DeliveryError(f"{file}: column {own!r}, which is read as {role}, {why}.")
+    seen = look(frame, found, numbers=_NUMBERS, texts=_TEXTS, moments=_MOMENTS)
+    if seen.records:
+        own = found[seen.records[0]]
+        why = "holds records as text (JSON): deliver the field that is meant as a column of its own"
+        raise DeliveryError(f"{file}: column {own!r}, which is read as {seen.records[0]}, {why}.")
+    return seen
 
 
-def _text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    if dtype.is_float():
-        # An id column with gaps arrives as 17850.0 from tools that know no nullable integer.
-        whole = column.cast(pl.Int64, strict=False)
-        column = pl.when(whole == column).then(whole.cast(pl.String)).otherwise(column.cast(pl.String))
-    stripped = column.cast(pl.String).str.strip_chars()
-    return pl.when(stripped != "").then(stripped)
+def notation_of(seen: Look, reading: Reading, *, file: str, beside: Usual | None = None) -> Notation:
+    """Decide how a delivery is read.
 
+    Args:
+        seen: From :func:`look_at`.
+        reading: What the settings say.
+        file: Name of the delivery, for messages.
+        beside: How the deliveries beside it are written.
 
-def _how_written(sample: pl.Series, *, file: str, role: str) -> str | None:
+    Raises:
+        DeliveryError: If values can mean two things, or none of a column can be read.
+    """
+    decimal = None if reading.decimal == "auto" else reading.decimal
     try:
-        return how_written(sample)
+        return decide(seen, timestamp_format=reading.timestamp_format, decimal=decimal, beside=beside or Usual())
     except ValueError as error:
-        raise DeliveryError(
-            f"{file}: {error}. Set source.timestamp_format in churn.toml if they are days written otherwise, deliver "
-            f"days as text such as 2026-03-31, or correct source.columns.{role}."
-        ) from None
+        sentence = f"{error}"
+        if "source." not in sentence:
+            sentence += (
+                ". Set source.timestamp_format in churn.toml to the pattern that they follow, such as "
+                "'%d.%m.%Y %H:%M', or correct the column in source.columns"
+            )
+        raise DeliveryError(f"{file}: {sentence}.") from None
+
+
+def customers_of(frame: pl.LazyFrame, mapping: ColumnMapping, *, file: str) -> pl.LazyFrame:
+    """The ids of a delivery's customers as :func:`canonical` reads them, whatever else of it can be read.
+
+    Args:
+        frame: The file as it is, any dtypes.
+        mapping: Which of its columns mean what.
+        file: Its name, for messages.
+
+    Returns:
+        ``customer_id``, one row per row.
+
+    Raises:
+        DeliveryError: If the column is missing or of a type that cannot be read.
+    """
+    found = resolve(frame.collect_schema().names(), mapping, file=file)
+    seen = _looked_at(frame, {"customer_id": found["customer_id"]}, file=file)
+    ids = plain(frame, seen.columns.values())
+    own, whole = seen.columns["customer_id"], "customer_id" in seen.whole
+    return ids.select(customer_id=read_text(pl.col(own), ids.collect_schema()[own], whole=whole))
 
 
 def canonical(
-    frame: pl.LazyFrame, mapping: ColumnMapping, reading: Reading, *, timezone: str, file: str
+    frame: pl.LazyFrame,
+    mapping: ColumnMapping,
+    reading: Reading,
+    *,
+    timezone: str,
+    file: str,
+    notation: Notation | None = None,
 ) -> pl.LazyFrame:
     """Read a delivery as canonical columns, one output row per input row, in the same order.
 
@@ -191,47 +245,51 @@ def canonical(
         reading: How text is read.
         timezone: Zone of moments that carry none.
         file: Name of the delivery, for ``source_file`` and messages.
+        notation: How it is written, from :func:`notation_of`; found out from the file alone if None.
 
     Returns:
         The columns of ``raw_transactions`` but ``occurrence``: unknown columns are left out, absent ones are null, and
         ``unreadable`` holds as JSON what a row said where it could not be read.
 
     Raises:
-        DeliveryError: If a required column is missing, or its numbers are no moments.
+        DeliveryError: If a required column is missing or of a type that cannot be read, or its values cannot be read
+            for sure.
     """
+    if notation is None:
+        notation = notation_of(look_at(frame, mapping, file=file), reading, file=file)
+    found = resolve(frame.collect_schema().names(), mapping, file=file)
+    frame = plain(frame, found.values())
     schema = frame.collect_schema()
-    found = resolve(schema.names(), mapping, file=file)
-    sample = frame.select(found.values()).head(20_000).collect()
+    texts = {name: read_text(pl.col(own), schema[own], whole=name in notation.whole) for name, own in found.items()}
     columns: dict[str, pl.Expr] = {}
     for name, own in found.items():
         dtype = schema[own]
         if name in _NUMBERS:
-            found_out = decimal_mark(sample[own]) if dtype == pl.String else "."
-            columns[name] = _number(pl.col(own), dtype, found_out if reading.decimal == "auto" else reading.decimal)
-        elif name in _TEXTS:
-            columns[name] = _text(pl.col(own), dtype)
+            columns[name] = read_numbers(pl.col(own), dtype, notation.marks.get(name, "."))
+        elif name in _MOMENTS:
+            columns[name] = read_moments(pl.col(own), dtype, notation.patterns[name], timezone)
         else:
-            written = reading.timestamp_format or _how_written(sample[own], file=file, role=name)
-            columns[name] = read_moments(pl.col(own), dtype, written, timezone)
+            columns[name] = texts[name]
     if "amount" not in columns and {"quantity", "unit_price"} <= columns.keys():
         columns["amount"] = columns["quantity"] * columns["unit_price"]
     if "contract_until" in columns:
         columns["contract_until"] = columns["contract_until"].dt.convert_time_zone(timezone).dt.date()
-    parsed = [name for name in (*_NUMBERS, "timestamp", "contract_until") if name in found]
-    lost = pl.struct(
-        pl.when(columns[name].is_null()).then(_text(pl.col(found[name]), schema[found[name]])).alias(name)
-        for name in parsed
-    )
-    any_lost = pl.any_horizontal(
-        columns[name].is_null() & _text(pl.col(found[name]), schema[found[name]]).is_not_null() for name in parsed
-    )
+    lost = {
+        name: columns[name].is_null() & texts[name].is_not_null() for name in (*_NUMBERS, *_MOMENTS) if name in found
+    }
+    for name in IDS:
+        if name in found and schema[found[name]] == pl.String:
+            lost[name] = is_rounded(texts[name])
+            columns[name] = pl.when(~lost[name]).then(texts[name])
+    said = pl.struct(pl.when(gone).then(texts[name]).alias(name) for name, gone in lost.items()).struct.json_encode()
+    said = said.str.replace_all(rf'"(?:{"|".join(lost)})":null,?', "").str.replace(r",\}$", "}")
     types: dict[str, Any] = dict.fromkeys(_TEXTS, pl.String) | dict.fromkeys(_NUMBERS, pl.Float64)
     types |= {"timestamp": pl.Datetime("us", "UTC"), "contract_until": pl.Date}
     return (
         frame.select(
             *(columns.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in types.items()),
             columns["timestamp"].dt.convert_time_zone(timezone).dt.date().alias("day"),
-            pl.when(any_lost).then(lost.struct.json_encode()).alias("unreadable"),
+            pl.when(pl.any_horizontal(lost.values())).then(said).alias("unreadable"),
             pl.lit(file).alias("source_file"),
         )
         .with_row_index("source_row", offset=1)

@@ -4,29 +4,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from models.mapping import ColumnMapping, DeliveryError, Reading, canonical
-from models.moments import moment_format
+from models.moments import how_written, moment_order, read_moments
 
-# Patterns that a file is not searched for by itself; where one fits, it has to stand in the settings.
-_FURTHER_FORMATS = (
-    "%m/%d/%Y %I:%M:%S %p",
-    "%m/%d/%Y %I:%M %p",
-    "%d-%m-%Y %H:%M:%S",
-    "%d-%m-%Y %H:%M",
-    "%m-%d-%Y %H:%M",
-    "%m-%d-%Y",
-    "%Y.%m.%d",
-    "%d.%m.%y",
-    "%d/%m/%y",
-    "%m/%d/%y",
-    "%d %b %Y",
-    "%b %d, %Y",
-    "%y%m%d",
-)
 _DAY_OR_MONTH_FIRST = ("%d/%m", "%m/%d", "%d-%m", "%m-%d")
-_EXCHANGE = str.maketrans("dm", "md")
-_PLAIN_NUMBER = r"^-?\d+([.,]\d+)?$"
-_COMPACT_DAY = r"^\d{6}(\d{2})?$"
+_YEARS = (1970, 2100)
+_SAMPLE = 5_000
 
 
 @dataclass(frozen=True)
@@ -55,33 +37,29 @@ def moments(values: pl.DataFrame, dtypes: list[pl.DataType]) -> Moments:
     """
     if all(dtype.is_temporal() for dtype in dtypes):
         return Moments(share=1.0 if all(dtype in (pl.Date, pl.Datetime) for dtype in dtypes) else 0.0)
-    plain_number = pl.col("value").str.contains(_PLAIN_NUMBER) & ~pl.col("value").str.contains(_COMPACT_DAY)
-    if any(dtype != pl.String for dtype in dtypes) or values.select(plain_number.mean()).item() > 0.5:
-        return Moments()
-    values = values.gather_every(-(-values.height // 5000))
-    by_file = sum(_read(part["value"], None) for part in values.partition_by("file"))
-    further = {pattern: _read(values["value"], pattern) for pattern in _FURTHER_FORMATS}
-    pattern = moment_format(values["value"])
-    best = max(further, key=lambda name: further[name])
-    if further[best] > by_file:
-        pattern = best
-    if pattern is None or not max(by_file, further[best]):
-        return Moments()
-    alone = _read(values["value"], pattern)
-    # A file of a few days cannot tell day from month; all files together mostly can.
-    hard = pattern.startswith(_DAY_OR_MONTH_FIRST)
-    ambiguous = hard and _read(values["value"], pattern.translate(_EXCHANGE)) == alone
-    to_set = (hard or alone > by_file) and alone >= by_file and not ambiguous
-    return Moments(max(by_file, alone) / values.height, pattern, to_set, ambiguous)
-
-
-def _read(values: pl.Series, pattern: str | None) -> int:
-    frame = pl.LazyFrame({"who": values, "value": values})
-    column = ColumnMapping(customer_id=("who",), timestamp=("value",))
+    values = values.gather_every(-(-values.height // _SAMPLE))
+    texts = values["value"].str.replace(r"^(-?[0-9]+)\.0+$", "$1")
     try:
-        read = canonical(frame, column, Reading(timestamp_format=pattern), timezone="UTC", file="")
-    except DeliveryError:
-        # Numbers, and no moments.
-        return 0
-    year = pl.col("timestamp").dt.year()
-    return int(read.select(year.is_between(1970, 2100).sum()).collect().item())
+        order = how_written(texts)
+    except ValueError:
+        return Moments()
+    if order.pattern is None:
+        return Moments()
+    hard = order.pattern.startswith(_DAY_OR_MONTH_FIRST)
+    alone = _read(texts, order.pattern)
+    # A file of a few days cannot tell day from month; all files together mostly can.
+    by_file = 0
+    for part in values.partition_by("file"):
+        pattern = moment_order(part["value"]).pattern
+        by_file += _read(part["value"], pattern) if pattern else 0
+    return Moments(
+        share=max(alone, by_file) / len(texts),
+        pattern=order.pattern,
+        to_set=hard and alone >= by_file and not order.rivals,
+        ambiguous=bool(order.rivals),
+    )
+
+
+def _read(values: pl.Series, pattern: str) -> int:
+    read = values.to_frame().select(read_moments(pl.first(), pl.String(), pattern, "UTC")).to_series()
+    return int(read.dt.year().is_between(*_YEARS).sum())

@@ -8,6 +8,9 @@ from models.actions import Policy
 from models.allocation import allocate, upper_bound
 from models.save_rates import counted_on
 
+NOT_ONE_PERSON = "not_one_person"
+"""Why nobody is contacted under a name that many seem to share, such as a till's."""
+
 
 def offers(
     customers: pl.DataFrame, policy: Policy, rates: pl.DataFrame | None = None, *, salt: str = ""
@@ -82,6 +85,7 @@ def decide(
     consent: pl.DataFrame | None = None,
     rates: pl.DataFrame | None = None,
     *,
+    crowds: pl.Series | None = None,
     salt: str = "",
 ) -> pl.DataFrame:
     """Choose what is done for whom tonight.
@@ -95,15 +99,17 @@ def decide(
         consent: customer_id and one Boolean column per channel. Who is missing, and what is null or has no
             column, is not permitted. Without the table the channels are open and the CRM answers for consent.
         rates: as for `offers`.
+        crowds: customers under whose name many seem to stand; nobody could be called.
         salt: as for `offers`.
 
     Returns:
         The customers with action and channel (`none` when nothing is worthwhile or permitted),
         action_cost, expected_profit (null without a value), contact_from and contact_until (days, both
         included; null unless delivered or in cooldown), deliver and suppressed_reason: the first that
-        applies of no_suitable_action, unprofitable, no_consent, cooldown, capacity, budget, control.
+        applies of not_one_person, no_suitable_action, unprofitable, no_consent, cooldown, capacity, budget, control.
     """
-    suitable = offers(customers, policy, rates, salt=salt)
+    many = pl.lit(value=False) if crowds is None else pl.col("customer_id").is_in(crowds.implode())
+    suitable = offers(customers, policy, rates, salt=salt).filter(~many)
     worthwhile = suitable.filter(pl.col("profit").is_null() | (pl.col("profit") > 0))
     permitted = _permitted(worthwhile, consent)
     resting = _resting(previous, night, policy)
@@ -116,7 +122,9 @@ def decide(
         return ~pl.col("customer_id").is_in(frame["customer_id"].unique().implode())
 
     suppressed = (
-        pl.when(absent(suitable))
+        pl.when(many)
+        .then(pl.lit(NOT_ONE_PERSON))
+        .when(absent(suitable))
         .then(pl.lit("no_suitable_action"))
         .when(absent(worthwhile))
         .then(pl.lit("unprofitable"))
@@ -173,7 +181,7 @@ def potential(
         An upper bound on the expected profit of all that is delivered; null without values.
     """
     at_risk = table.filter(pl.col("status") != "left")
-    free = at_risk.filter(pl.col("suppressed_reason").ne_missing("cooldown"))
+    free = at_risk.filter(~pl.col("suppressed_reason").is_in(["cooldown", NOT_ONE_PERSON]).fill_null(value=False))
     # Offers to all, as on the night: whom Thompson's draws are for depends on who else is asked.
     worthwhile = _permitted(offers(at_risk, policy, rates, salt=salt).filter(pl.col("profit") > 0), consent)
     if free["value"].null_count():

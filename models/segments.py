@@ -127,6 +127,7 @@ def at_risk_segments(
     profiled: pl.Series | None = None,
     spend: Callable[[pl.DataFrame, int], NDArray[np.float64]] | None = None,
     rates: pl.DataFrame | None = None,
+    crowds: pl.Series | None = None,
 ) -> pl.DataFrame:
     """The at-risk table of a night.
 
@@ -148,6 +149,7 @@ def at_risk_segments(
         profiled: customers of earlier nights who may be profiled; None is all of them. Of whoever may not, nothing
             is told but that he has left, and why.
         spend: see `models.value.value`.
+        crowds: see `models.policy.decide`.
         rates: see `models.policy.decide`; they are a part of the policy's version.
 
     Returns:
@@ -185,6 +187,7 @@ def at_risk_segments(
         policy,
         consent,
         rates,
+        crowds=crowds,
         salt=f"{night}|{experiment.experiment_id}",
     )
     entered = last.select("customer_id", entered_on="entered_on")

@@ -4,6 +4,7 @@ from typing import Any
 
 import polars as pl
 
+from models.policy import NOT_ONE_PERSON
 from models.tiers import TIERS
 
 TOP = 5
@@ -26,7 +27,8 @@ def summary(table: pl.DataFrame, *, active: int) -> dict[str, Any]:
     delivered = at_risk.filter("deliver")
     valued = at_risk["value"].count() > 0
     suppressed = _counts(at_risk, "suppressed_reason")
-    best = at_risk.filter(~pl.col("is_control")).sort(
+    one_person = pl.col("suppressed_reason").ne_missing(NOT_ONE_PERSON)
+    best = at_risk.filter(~pl.col("is_control"), one_person).sort(
         "deliver",
         "expected_profit",
         "value_at_risk",

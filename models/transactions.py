@@ -66,7 +66,12 @@ class ValidationRules:
         volume_spread: Robust standard deviations that a night's volume may lie from the usual one.
         amount_factor: The typical amount may be this many times larger or smaller than usual.
         min_known_share: Share of lines that must come from customers seen before, once there is history.
+        max_respelled_share: Share of lines that may come from customers whose ids an earlier line had in another
+            spelling: with other zeros, capitals, blanks or ``.0``; above it the night stops.
+        max_customer_share: Share of all lines beyond which a customer, who also has five times as many as usual, is
+            taken for the name of many (a till, walk-in sales) and not contacted; 1 takes everybody for one person.
         max_repeated_share: Share of lines that may equal another line of the same file.
+        max_changed_share: Share of a night's orders that earlier nights may have with other lines.
         min_filled_share: Share of lines in which a delivered optional column should have a value.
     """
 
@@ -83,7 +88,10 @@ class ValidationRules:
     volume_spread: float = 5.0
     amount_factor: float = 3.0
     min_known_share: float = 0.01
+    max_respelled_share: float = 0.1
+    max_customer_share: float = 0.05
     max_repeated_share: float = 0.1
+    max_changed_share: float = 0.2
     min_filled_share: float = 0.5
 
     def __post_init__(self) -> None:
@@ -92,7 +100,7 @@ class ValidationRules:
         Raises:
             ValueError: Names the field, its value and what is allowed.
         """
-        for name in ("max_rejected_share", "min_known_share", "max_repeated_share", "min_filled_share"):
+        for name in (name for name in vars(self) if name.endswith("_share")):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: a share is a number from 0 to 1")
         for name in ("max_amount", "freshness_days", "history_nights", "volume_spread"):

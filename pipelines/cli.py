@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.console import CONSOLE, complain
+from pipelines.console import CONSOLE, choose_log, complain
 from pipelines.settings_errors import SettingsError
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
 FAILED, USAGE = 1, 2
 
 app = typer.Typer(
@@ -28,6 +27,22 @@ app = typer.Typer(
 )
 Config = Annotated[Path | None, typer.Option(help="Settings; by default churn.toml in the working directory.")]
 Night = Annotated[str | None, typer.Option(help="As-of date YYYY-MM-DD; by default the last day that is over.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import packages_distributions, version
+
+        typer.echo(version(packages_distributions()["pipelines"][0]))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None: ...
 
 
 def main() -> None:
@@ -42,19 +57,25 @@ def main() -> None:
         sys.exit(USAGE)
 
 
-def prepare(config: Path | None) -> "Settings":
-    """Read the settings and point Dagster at them and at the project's instance.
+def prepare(config: Path | None, *, runs: bool = False) -> "Settings":
+    """Read the settings, and note where they are for whatever names a command or starts a server.
+
+    Args:
+        config: Their file.
+        runs: Whether the command runs something, so that what it tells may be wanted as a log.
 
     Raises:
         SettingsError: If the settings cannot be used.
     """
-    from pipelines.settings import CONFIG_VARIABLE, load_settings
+    from assets.commands import CONFIG_VARIABLE
+    from pipelines.settings import UMASK, load_settings
 
     settings = load_settings(config)
+    # What is written holds customers: for this user and group, and nobody else on the machine.
+    os.umask(UMASK)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
-    os.environ.setdefault("DAGSTER_HOME", str(ROOT))
-    # dagster.yaml keeps its history in a folder relative to where Dagster starts.
-    os.chdir(ROOT)
+    if runs:
+        choose_log(settings.log)
     return settings
 
 
@@ -133,7 +154,7 @@ def run(
     """Run everything up to a night: ingest, validate, train where due, score, deliver, settle, report."""
     from assets.validation import CHECKS
 
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     for check in accept or ():
         if check not in CHECKS:
             near = get_close_matches(check, CHECKS, n=1)
@@ -152,7 +173,7 @@ def nights(
     config: Config = None,
 ) -> None:
     """Run many nights in order, in one process: a backfill or a replay."""
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     start, end = parse_span(span, settings)
     wanted = [start + timedelta(days=days) for days in range(0, (end - start).days + 1, step)]
     from pipelines.runs import run_nights
@@ -163,7 +184,7 @@ def nights(
 @app.command()
 def train(night: Night = None, config: Config = None) -> None:
     """Train a challenger as of a night that ran; it becomes champion if it passes the gate."""
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     from pipelines.runs import run_job
 
     raise typer.Exit(run_job("training", night_that_ran(night, settings), settings))
@@ -172,7 +193,7 @@ def train(night: Night = None, config: Config = None) -> None:
 @app.command()
 def settle(night: Night = None, config: Config = None) -> None:
     """Compare what was predicted with what happened, for every night that is ripe."""
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     from pipelines.runs import run_job
 
     raise typer.Exit(run_job("settlement", night_that_ran(night, settings), settings))
@@ -275,7 +296,7 @@ def backtest(
     """Train, judge, score and settle as of past nights, against every rule; goes on where it was interrupted."""
     from pipelines.runs import run_backtest
 
-    settings = prepare(config)
+    settings = prepare(config, runs=True)
     start, end = parse_span(span, settings)
     raise typer.Exit(run_backtest(start, end, settings, step_days=step, fresh=fresh))
 
@@ -298,22 +319,43 @@ def horizon(config: Config = None) -> None:
 
 @app.command("init")
 def write_settings(
-    source: Annotated[str, typer.Argument(help="A file, a folder, or a pattern in quotes such as 'exports/*.csv'.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file, a folder, or a pattern in quotes such as 'exports/*.csv'; or, with CHURN__SOURCE__URL in the "
+            "environment, a table or a SELECT. By default that of the settings."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="ROLE=HEADER, such as timestamp='Created at'; without a header it is left out. Repeatable."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="SECTION.KEY=VALUE, such as churn.timezone=Europe/Berlin. Repeatable."),
+    ] = None,
     config: Annotated[Path, typer.Option(help="The settings to write.")] = Path("churn.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace settings that exist.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write settings that exist anew; what they say is kept.")
+    ] = False,
 ) -> None:
     """Look at your transactions and write settings for them."""
     from pipelines.init import init
 
-    raise typer.Exit(init(source, target=config, force=force))
+    raise typer.Exit(init(source, target=config, force=force, columns=column or (), others=setting or ()))
 
 
 @app.command("settings")
-def show_settings() -> None:
-    """Print every setting with its default and meaning, as Markdown."""
-    from pipelines.reference import settings_reference
+def show_settings(config: Config = None) -> None:
+    """Print every setting with its default and meaning, as Markdown; with --config, what is in effect, as TOML."""
+    if config is None:
+        from pipelines.reference import settings_reference
 
-    typer.echo(settings_reference(), nl=False)
+        typer.echo(settings_reference(), nl=False)
+    else:
+        from pipelines.reference import settings_in_effect
+
+        typer.echo(settings_in_effect(prepare(config)), nl=False)
 
 
 @app.command("schema")

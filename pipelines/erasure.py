@@ -10,13 +10,13 @@ import polars as pl
 from rich.box import SIMPLE
 from rich.table import Table
 
-from assets.erasure import CrmTables, Exports, LakeTables, OtherFiles, Pages, Place
+from assets.erasure import EXPORTS, PAGES, CrmTables, Exports, LakeTables, OtherFiles, Pages, Place
 from assets.files import FileSource, readable
 from assets.input_source import InputTable
 from assets.scratch import scratch_folder
 from assets.turn import LakeBusyError
 from models.ids import folded, read_id
-from models.mapping import DeliveryError, canonical
+from models.mapping import DeliveryError, customers_of
 from pipelines.console import CONSOLE, complain
 from pipelines.settings import Settings
 from pipelines.stores import crm_of, lake_of
@@ -161,18 +161,18 @@ def _counted(places: list[Place], customer: str, problems: list[str]) -> dict[st
 
 def _places(settings: Settings) -> list[Place]:
     folders = {
-        "lake": (settings.lake.path, {".parquet"}),
-        "exports": (settings.crm.exports, {".parquet", ".csv"}),
-        "reports": (settings.lake.reports, {".html", ".md"}),
-        "Data Docs": (settings.lake.data_docs, {".html", ".md"}),
+        "lake": (settings.lake.path, frozenset({".parquet"})),
+        "exports": (settings.crm.exports, EXPORTS),
+        "reports": (settings.lake.reports, PAGES),
+        "Data Docs": (settings.lake.data_docs, PAGES),
     }
     return [
         LakeTables(lake_of(settings)),
         CrmTables(crm_of(settings)),
-        Exports(settings.beside(settings.crm.exports)),
+        Exports(settings.beside(settings.crm.exports), settings.language, settings.segments.names),
         Pages("reports", settings.beside(settings.lake.reports)),
         Pages("Data Docs", settings.beside(settings.lake.data_docs)),
-        *(OtherFiles(name, settings.beside(path), frozenset(ours)) for name, (path, ours) in folders.items()),
+        *(OtherFiles(name, settings.beside(path), ours) for name, (path, ours) in folders.items()),
     ]
 
 
@@ -187,12 +187,12 @@ def _sources(customer: str, settings: Settings) -> Iterator[Look]:
         yield Look(transactions.name)
     with scratch_folder(settings.beside(settings.lake.path)) as folder:
         for rows in read:
-            yield from _looks(customer, rows, settings.churn.timezone, folder)
+            yield from _looks(customer, rows, folder)
 
 
-def _looks(customer: str, rows: FileSource | InputTable, timezone: str, folder: Path) -> Iterator[Look]:
+def _looks(customer: str, rows: FileSource | InputTable, folder: Path) -> Iterator[Look]:
     if isinstance(rows, InputTable):
-        yield _look(customer, rows, f"database: {rows.name}", rows.name, rows.frame, timezone)
+        yield _look(customer, rows, f"database: {rows.name}", rows.name, rows.frame)
         return
     try:
         files = rows.files()
@@ -201,7 +201,7 @@ def _looks(customer: str, rows: FileSource | InputTable, timezone: str, folder: 
         return
     for file in files:
         name = f"{rows.path}: {file.name}"
-        yield _look(customer, rows, name, file.name, lambda file=file: rows.read(file, folder), timezone)  # type: ignore[misc]
+        yield _look(customer, rows, name, file.name, lambda file=file: rows.read(file, folder))  # type: ignore[misc]
 
 
 def _look(
@@ -210,13 +210,12 @@ def _look(
     name: str,
     file: str,
     frame: Callable[[], pl.LazyFrame],
-    timezone: str,
 ) -> Look:
     ids = pl.col("customer_id")
     try:
         with readable(file):
-            whole = canonical(frame(), rows.columns, rows.reading, timezone=timezone, file=file)
-            alike = whole.filter(folded(ids) == folded(pl.lit(customer))).select("customer_id").collect()["customer_id"]
+            whole = customers_of(frame(), rows.columns, file=file)
+            alike = whole.filter(folded(ids) == folded(pl.lit(customer))).collect()["customer_id"]
     except DeliveryError as error:
         return Look(name, problem=f"not looked at: {error}")
     return Look(name, int((alike == customer).sum()), near=tuple(alike.filter(alike != customer).unique()))

@@ -6,12 +6,15 @@ from itertools import chain
 
 import dagster as dg
 
+from assets.commands import with_settings
 from assets.exports import PlacingError
 from assets.nights import NIGHT_TAG
 
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
-        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", PlacingError.__name__, "RestException"),
+        *("AwayError", "DeliveryError", "LakeBusyError", "LostModelError", "OtherShopError"),
+        *("MlflowException", "RestException", "StoreError"),
+        PlacingError.__name__,
         *("FileNotFoundError", "OSError", "PermissionError"),
     }
 )
@@ -54,7 +57,8 @@ class Failure:
         """The whole message."""
         details = "" if self.run_id is None else f"`churn ui` shows the details of run {self.run_id}; "
         todo = f"What to do: {details}docs/operations.md, Red nights."
-        return "\n".join([self.title, *(f"- {reason}" for reason in self.reasons), self.outcome, todo])
+        lines = [self.title, *(f"- {reason}" for reason in self.reasons), self.outcome, todo]
+        return with_settings("\n".join(lines), elsewhere=True)
 
 
 def failure_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Failure:

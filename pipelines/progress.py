@@ -25,7 +25,8 @@ class _Lines(logging.Handler):
             # What follows from a failure is said once, by the command, and not for every step that did not run.
             if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
                 style = {logging.INFO: "dim", logging.WARNING: "yellow"}.get(record.levelno, "red")
-                CONSOLE.print(f"      {message}", style=style, markup=False, soft_wrap=True)
+                indented = message if CONSOLE.log_format else f"      {message}"
+                CONSOLE.print(indented, style=style, soft_wrap=True)
             return
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:
@@ -33,10 +34,13 @@ class _Lines(logging.Handler):
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             materialization = event.step_materialization_data.materialization
             rows = materialization.metadata.get("dagster/row_count")
-            count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
             seconds = time.perf_counter() - self._started.get(step, time.perf_counter())
-            line = f" {materialization.asset_key.to_user_string():<22}{count}{seconds:>8.1f} s"
-            CONSOLE.print(Text.assemble("  ", ("✓", "green"), line))
+            table = materialization.asset_key.to_user_string()
+            if CONSOLE.log_format:
+                CONSOLE.print(f"{table}: {f'{rows.value:,} rows, ' if rows is not None else ''}{seconds:.1f} s")
+            else:
+                count = f"{rows.value:>11,} rows" if rows is not None else " " * 16
+                CONSOLE.print(Text.assemble("  ", ("✓", "green"), f" {table:<22}{count}{seconds:>8.1f} s"))
 
 
 def _progress(_: dg.InitLoggerContext) -> logging.Logger:

@@ -33,7 +33,7 @@ def show_quarantine(night: date, settings: Settings, samples: int) -> None:
     passed = night in lake.nights("quarantine")
     if not passed and night not in lake.nights("raw_transactions"):
         ran = ", ".join(map(str, lake.nights("quarantine")[-5:])) or "none"
-        _say(f"Night {night} did not run. The newest nights that did: {ran}. Run it: churn run --night {night}")
+        _say(f"Night {night} did not run. The newest nights that did: {ran}. Run it: `churn run --night {night}`")
         return
     if passed:
         delivered = lake.scan("ledger", [night]).collect()["delivered"].item()

@@ -1,17 +1,20 @@
 """Every setting with its default and meaning, read from the classes that declare them."""
 
 import inspect
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from assets.addresses import shown
 from pipelines.settings import Settings
 from pipelines.settings_errors import innermost
 
+_HIDDEN = "**********"
 _ENTRY = re.compile(r"^    (\w+): (.+?)(?=^    \w|\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -25,6 +28,40 @@ def settings_reference() -> str:
     ]
     lines += _section("", Settings)
     return "\n".join(lines) + "\n"
+
+
+def settings_in_effect(settings: Settings) -> str:
+    """What a file of settings, the environment and the defaults come to, as TOML; secrets are hidden."""
+    lines = [f"# {settings.file} with the environment and the defaults; what is not set is left out."]
+    lines += _assignments("", settings.model_dump(mode="json", exclude_none=True))
+    return "\n".join(lines) + "\n"
+
+
+def _assignments(path: str, table: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in table.items():
+        key = f"{path}.{_bare(name)}".strip(".")
+        if key == "engine.options":
+            # Those of a cluster may hold its keys.
+            yield from _assignments(key, dict.fromkeys(value, _HIDDEN))
+        elif isinstance(value, dict):
+            yield from _assignments(key, value)
+        else:
+            yield f"{key} = {_toml(value)}"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return (
+            f"{{ {', '.join(f'{_bare(name)} = {_toml(each)}' for name, each in value.items() if each is not None)} }}"
+        )
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    # A text of JSON is one of TOML; so are numbers and truth values.
+    return json.dumps(shown(value) if isinstance(value, str) else value, ensure_ascii=False)
+
+
+def _bare(name: str) -> str:
+    return name if re.fullmatch(r"[\w-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
 
 
 def _section(path: str, section: Any) -> Iterator[str]:

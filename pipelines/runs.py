@@ -16,10 +16,11 @@ from pipelines.alerts import TOLD_TAG, tell
 from pipelines.console import CONSOLE, complain, sentence_of
 from pipelines.definitions import definitions
 from pipelines.failures import Failure, failure_of
-from pipelines.jobs import TRAIN_NOW
+from pipelines.jobs import NIGHTLY, TRAIN_NOW
 from pipelines.preflight import refuse_unreachable
 from pipelines.schedules import ran
 from pipelines.settings import Settings
+from pipelines.shop import open_instance
 from pipelines.stores import lake_of
 from pipelines.summary import print_report, print_summary
 
@@ -43,8 +44,27 @@ def run_job(job: str, night: date, settings: Settings, accepted: Sequence[str] =
     Returns:
         The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
     """
-    with dg.DagsterInstance.get() as instance:
-        return _run(definitions(settings).resolve_job_def(job), night, settings, instance, accepted)
+    with open_instance(settings) as instance:
+        done = _run(definitions(settings, [night]).resolve_job_def(job), night, settings, instance, accepted)
+    if done == DONE and job != NIGHTLY:
+        CONSOLE.print(_result(job, night, settings))
+    return done
+
+
+def _result(job: str, night: date, settings: Settings) -> str:
+    """What a job without a report of its own came to, in a line."""
+    lake = lake_of(settings)
+    if job == "training":
+        served = lake.scan("churn_model", [night]).collect().row(0, named=True)
+        return (
+            f"Version {served['model_version']}, trained as of {served['trained_as_of']}, serves night {night}: "
+            f"{served['serves']}. {served['verdict']} `churn champion` lists all versions."
+        )
+    ripe = lake.scan("settled_outcomes", [night]).group_by("night").len().sort("night").collect()
+    if ripe.is_empty():
+        return f"No further night was ripe by {night}: nothing was settled."
+    nights = ", ".join(f"{past} ({rows:,} customers)" for past, rows in ripe.rows())
+    return f"Settled as of {night}: {nights}. The report of the next `churn run` tells of it."
 
 
 def run_backtest(first: date, last: date, settings: Settings, *, step_days: int, fresh: bool) -> int:
@@ -61,7 +81,7 @@ def run_backtest(first: date, last: date, settings: Settings, *, step_days: int,
         The exit code: 0 if it succeeded, 1 if not; what it had finished is kept.
     """
     asked = {"first": f"{first}", "last": f"{last}", "step_days": step_days, "fresh": fresh}
-    with dg.DagsterInstance.get() as instance:
+    with open_instance(settings) as instance:
         result = (
             definitions(settings)
             .resolve_job_def("backtest")
@@ -103,8 +123,8 @@ def run_nights(
         except ValueError as error:
             return _refused(left[0], error, settings)
     # One set of definitions and one connection to Dagster's history for all nights.
-    job, begun, seconds = definitions(settings).resolve_job_def("nightly"), time.monotonic(), list[float]()
-    with dg.DagsterInstance.get() as instance, ExitStack() as held:
+    job, begun, seconds = definitions(settings, left).resolve_job_def("nightly"), time.monotonic(), list[float]()
+    with open_instance(settings) as instance, ExitStack() as held:
         if len(left) > 1:
             try:
                 held.enter_context(settings.turn().taken(f"the nights {left[0]}..{left[-1]}", CONSOLE.print))
@@ -116,7 +136,7 @@ def run_nights(
             CONSOLE.rule(title, align="left")
             if _run(job, night, settings, instance, accepted) != DONE:
                 if night != wanted[-1]:
-                    complain(f"once it is mended: churn nights {wanted[0]}..{wanted[-1]} --resume goes on from here")
+                    complain(f"once it is mended: `churn nights {wanted[0]}..{wanted[-1]} --resume` goes on from here")
                 return FAILED
             seconds.append(time.monotonic() - start)
     print_summary(wanted[-1], settings)

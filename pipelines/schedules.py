@@ -23,7 +23,7 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
 
     @dg.schedule(
         name="every_night",
-        job=NIGHTLY,
+        job_name=NIGHTLY,
         cron_schedule=wanted.cron,
         execution_timezone=wanted.zone(churn.zone).key,
         default_status=dg.DefaultScheduleStatus.RUNNING if wanted.enabled else dg.DefaultScheduleStatus.STOPPED,

@@ -14,7 +14,7 @@ from assets.nights import night_just_ended
 from models.mapping import DeliveryError
 from pipelines.alerts import TOLD_TAG, tell
 from pipelines.failures import failure_of
-from pipelines.jobs import JOBS, NIGHTLY
+from pipelines.jobs import NIGHTLY, jobs
 from pipelines.settings import Settings
 from pipelines.stores import lake_of
 
@@ -38,7 +38,7 @@ def arrival_sensor(source: FileSource, settings: Settings) -> dg.SensorDefinitio
 
     @dg.sensor(
         name="deliveries_arrived",
-        job=NIGHTLY,
+        job_name=NIGHTLY,
         minimum_interval_seconds=_LOOK_SECONDS,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the last night that is over when files are there that no night has taken.",
@@ -72,7 +72,7 @@ def arrival_sensor(source: FileSource, settings: Settings) -> dg.SensorDefinitio
 
 def failure_sensor(settings: Settings) -> dg.SensorDefinition:
     """Tell of every failed run but those whose command tells it itself."""
-    jobs = {job.name for job in JOBS}
+    ours = {job.name for job in jobs({})}
 
     @dg.run_failure_sensor(
         name="run_failed",
@@ -83,7 +83,7 @@ def failure_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def run_failed(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
         run = context.dagster_run
-        if run.job_name not in jobs or TOLD_TAG in run.tags:
+        if run.job_name not in ours or TOLD_TAG in run.tags:
             return dg.SkipReason(f"run {run.run_id} is told by the command that started it")
         tell(failure_of(run, context.instance), settings.alerts, context.log.warning)
         return None

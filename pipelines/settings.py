@@ -12,7 +12,8 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
-from assets.addresses import shown
+from assets.addresses import shown, sqlite_address
+from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
 from assets.dialects import Dialect
@@ -37,18 +38,19 @@ from models.ranking import EvaluationRecipe
 from models.tiers import Tiers
 from models.transactions import ValidationRules
 from models.value import ValueRule
+from pipelines.console import Log
 from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
 from pipelines.settings_errors import SettingsError, sentence
 
-CONFIG_VARIABLE = "CHURN_CONFIG"
-DEFAULT_CONFIG = Path("churn.toml")
+UMASK = 0o027
+"""Files that a run writes are read by its user and group alone."""
 SECRETS = (
-    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri")),
+    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri"), ("engine", "master")),
     *(("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token")),
 )
 """Settings that may hold a password or a token."""
-_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"))
+_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"), ("engine", "master"))
 """Those that may stand in the file as long as they hold neither user nor query."""
 
 
@@ -64,6 +66,10 @@ class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
+        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the
+            file if it is not called ``churn.toml``.
+        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal,
+            and otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
@@ -71,6 +77,7 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix="CHURN__", env_nested_delimiter="__", env_ignore_empty=True
     )
 
+    shop: str | None = Field(default=None, pattern=r"^\S(.{0,58}\S)?$")
     source: Source
     inputs: tuple[Input, ...] = ()
     consent: ConsentSettings = ConsentSettings()
@@ -87,6 +94,7 @@ class Settings(BaseSettings):
     retention: Policy = Policy()
     experiment: Experiment = Experiment()
     language: Literal["en", "de"] = "en"
+    log: Log = "auto"
     crm: CrmSettings = CrmSettings()
     mlflow: MlflowSettings = MlflowSettings()
     lake: LakeSettings = LakeSettings()
@@ -104,6 +112,12 @@ class Settings(BaseSettings):
         """The environment wins over the file, so that one key can be tried without an edit."""
         return _Environment(settings_cls), init_settings
 
+    @property
+    def shop_name(self) -> str:
+        """What the shop is called."""
+        own = self.file.parent.name if self.file.name == DEFAULT_CONFIG.name else self.file.stem
+        return self.shop or own or "churn"
+
     def beside(self, path: Path) -> Path:
         """A path of the settings, relative to the folder of their file."""
         return (self.file.parent / path).resolve()
@@ -114,7 +128,7 @@ class Settings(BaseSettings):
 
     def text(self) -> str:
         """The settings as JSON, those of the environment and defaults among them, without what may hold a secret."""
-        hidden: dict[str, Any] = {"engine": {"options", "master"}}
+        hidden: dict[str, Any] = {"engine": {"options"}}
         for section, key in SECRETS:
             hidden.setdefault(section, set()).add(key)
         return json.dumps(self.model_dump(mode="json", exclude=hidden), indent=2, ensure_ascii=False)
@@ -148,6 +162,7 @@ class Settings(BaseSettings):
                 query=source.query,
                 arrived_column=source.arrived_column,
                 identity=source.identity,
+                overlap_days=source.overlap_days,
             )
         dialect = Dialect(source.delimiter, source.quote, source.encoding, source.skip_lines)
         return FileSource(
@@ -170,7 +185,8 @@ class Settings(BaseSettings):
         if given.customer_id is None or given.timestamp is None or not given.rule.recorded:
             return ()
         who = ColumnMapping(customer_id=(given.customer_id,), timestamp=(given.timestamp,))
-        return (ConsentSource(self._rows_at(given, who), given.channels, given.channel, given.given),)
+        reading = Reading(given.timestamp_format)
+        return (ConsentSource(self._rows_at(given, who, reading), given.channels, given.channel, given.given),)
 
     def _rows_of(self, given: Input) -> FileSource | InputTable:
         optional = {"amount": given.value, "category": given.category, "contract_until": given.valid_until}
@@ -179,13 +195,16 @@ class Settings(BaseSettings):
             timestamp=(given.timestamp,),
             **{name: (own,) for name, own in optional.items() if own is not None},
         )
-        return self._rows_at(given, columns)
+        return self._rows_at(given, columns, Reading(given.timestamp_format, given.decimal))
 
-    def _rows_at(self, given: Input | ConsentSettings, columns: ColumnMapping) -> FileSource | InputTable:
+    def _rows_at(
+        self, given: Input | ConsentSettings, columns: ColumnMapping, reading: Reading
+    ) -> FileSource | InputTable:
         if given.path is not None:
-            return FileSource(self.place(given.path), columns)
+            return FileSource(self.place(given.path), columns, reading)
         assert self.source.url is not None  # checked where settings are loaded
-        return InputTable(self.source.url.get_secret_value(), given.table or "query", columns, query=given.query)
+        url = self.source.url.get_secret_value()
+        return InputTable(url, given.table or "query", columns, query=given.query, reading=reading)
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
@@ -210,24 +229,9 @@ def load_settings(path: Path | None = None) -> Settings:
         SettingsError: If the file is missing or not TOML, or a key is unknown, missing or out of range.
     """
     file = path or Path(os.environ.get(CONFIG_VARIABLE, DEFAULT_CONFIG))
+    table = read_table(file)
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
-        for section, key in SECRETS:
-            given = table.get(section)
-            if not isinstance(given, dict) or key not in given:
-                continue
-            if (section, key) not in _MAY_BE_PLAIN or given[key] != shown(f"{given[key]}"):
-                variable = f"CHURN__{section}__{key}".upper()
-                raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
         settings = Settings(**table, file=file.resolve())
-    except FileNotFoundError:
-        raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
-    except OSError as error:
-        raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
-        ) from None
     except EnvironmentSettingsError as error:
         raise SettingsError(f"{error}: name a single key, such as CHURN__CHURN__HORIZON_DAYS=60.") from None
     except ValidationError as error:
@@ -236,6 +240,32 @@ def load_settings(path: Path | None = None) -> Settings:
         ) from None
     _refuse_contradictions(settings, file)
     return settings
+
+
+def read_table(file: Path) -> dict[str, Any]:
+    """What a file of settings says, unchecked but for secrets.
+
+    Raises:
+        SettingsError: If the file is missing or not TOML, or holds what may be a secret.
+    """
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
+        ) from None
+    for section, key in SECRETS:
+        given = table.get(section)
+        if not isinstance(given, dict) or key not in given:
+            continue
+        if (section, key) not in _MAY_BE_PLAIN or given[key] != shown(f"{given[key]}"):
+            variable = f"CHURN__{section}__{key}".upper()
+            raise SettingsError(f"{file}: {section}.{key} may hold a password: set {variable} in the environment.")
+    return table
 
 
 def _refuse_contradictions(settings: Settings, file: Path) -> None:
@@ -252,6 +282,13 @@ def _refuse_contradictions(settings: Settings, file: Path) -> None:
             raise SettingsError(
                 f"{file}: consent.channels names {name!r}, which no action uses; did you mean {near[0]!r}?"
             )
+    if settings.validation.return_pattern is not None and not any(
+        map(str.strip, settings.source.columns.transaction_id)
+    ):
+        raise SettingsError(
+            f"{file}: validation.return_pattern marks cancellations by their order ids, but "
+            "source.columns.transaction_id names no column: name it, or take the pattern out."
+        )
     if settings.churn.grace is not None and not any(map(str.strip, settings.source.columns.contract_until)):
         raise SettingsError(
             f"{file}: churn.definition is 'contract', but source.columns.contract_until names no column: write the "

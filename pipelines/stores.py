@@ -23,6 +23,7 @@ def tracking_of(settings: Settings) -> Tracking:
         artifact_root=None if uri.startswith("http") else settings.artifacts(),
         experiment=settings.mlflow.experiment,
         model_name=settings.mlflow.model,
+        locks=settings.beside(settings.lake.path),
     )
 
 
@@ -33,4 +34,6 @@ def crm_of(settings: Settings) -> Crm:
         exports=str(settings.beside(settings.crm.exports)),
         departed_days=settings.crm.departed_days,
         history_days=settings.crm.history_days,
+        language=settings.language,
+        segment_names=dict(settings.segments.names),
     )

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -101,7 +102,7 @@ def test_what_is_published_is_what_is_read(either):
         "night": day(0),
         "run_id": "run 1",
         "rows": 2,
-        "published_at": found["updated_at"][0],
+        "published_at": found["updated_at"].max(),
     }
     alone = night(1, {"a": {"reason_1": "Ärger; 'viel'", "value": 0.1 + 0.2, "currency": None}})
     either.publish(alone, day(1), "run 2")
@@ -119,7 +120,7 @@ def test_publishing_a_night_again_changes_nothing(either):
 def test_nothing_counts_as_changed_that_is_no_news(either):
     publish(either, 0, {"a": {"status": "entered"}, "b": {}})
     before = stamps(either)
-    other_day = {"reason_1": "35 days since the last order; usually every 12", "expected_next_purchase": day(2)}
+    other_day = {"reason_1": "35 days since the last order; usually every 12 days", "expected_next_purchase": day(2)}
     done = publish(either, 1, {"a": other_day | {"model_version": "8", "policy_version": "q"}, "b": other_day})
     assert (done.outcome, done.changed) == ("current", 0)
     assert stamps(either) == before
@@ -166,7 +167,7 @@ def test_every_column_that_counts_as_news_is_tried():
 
 
 def test_who_left_stays_as_such_until_aged_or_at_risk_again(crm):
-    short = crm.model_copy(update={"departed_days": 3})
+    short = replace(crm, departed_days=3)
     publish(short, 0, {"a": {}, "b": {}, "c": {}})
     publish(short, 1, {"a": left(), "b": left(), "c": {}})
     moved = stamps(short)["a"]
@@ -247,7 +248,7 @@ def test_a_night_that_is_not_there_cannot_be_pointed_to(crm):
 
 
 def test_old_nights_are_forgotten(crm):
-    short = crm.model_copy(update={"history_days": 10})
+    short = replace(crm, history_days=10)
     for number in (0, 1, 11):
         publish(short, number, {"a": {}})
     assert short.read("at_risk_segments_history")["night"].sort().to_list() == [day(1), day(11)]
@@ -277,9 +278,9 @@ def test_tables_of_another_contract_are_left_alone(crm):
     ("database", "address"),
     [
         ("crm.db", "crm.db"),
-        ("postgresql://crm@db.example:5432/shop", "postgresql://crm@db.example:5432/shop"),
-        ("postgresql://crm:se:cr/et@db.example/shop", "postgresql://crm@db.example/shop"),
-        ("postgresql://:secret@db.example/shop", "postgresql://@db.example/shop"),
+        ("postgresql://crm@db.example:5432/shop", "postgresql://db.example:5432/shop"),
+        ("postgresql://crm:se:cr/et@db.example/shop", "postgresql://…"),
+        ("postgresql://:secret@db.example/shop", "postgresql://db.example/shop"),
     ],
 )
 def test_the_address_does_not_tell_the_password(database, address):
@@ -314,7 +315,8 @@ MAPPED = ["customer_id", "churn_probability", "risk_tier", "segment", "action", 
 class Watermark:
     """A CRM: a client of the database that asks for what has changed since it last asked, and knows nothing else."""
 
-    def __init__(self, database, stack):
+    def __init__(self, database, stack, *, newer=">", page=None):
+        self.newer, self.page = newer, page
         self.known: dict[str, tuple[object, ...]] = {}
         self.since, self.place, text = "2000-01-01T00:00:00.000000Z", "?", ""
         if is_postgresql(database):
@@ -328,12 +330,56 @@ class Watermark:
         self.asked = f"SELECT {', '.join(MAPPED)}, updated_at{text} FROM at_risk_segments"
 
     def poll(self):
-        self.cursor.execute(f"{self.asked} WHERE updated_at > {self.place} ORDER BY updated_at", [self.since])
-        for *told, stamp in self.cursor.fetchall():
-            self.known[told[0]], self.since = tuple(told), stamp
+        limit = "" if self.page is None else f" LIMIT {self.page}"
+        query = f"{self.asked} WHERE updated_at {self.newer} {self.place} ORDER BY updated_at{limit}"
+        while True:
+            since = self.since
+            self.cursor.execute(query, [since])
+            rows = self.cursor.fetchall()
+            for *told, stamp in rows:
+                self.known[told[0]], self.since = tuple(told), stamp
+            if self.page is None or self.since == since or not rows:
+                return
 
     def told(self):
         return {told for told in self.known.values() if told[MAPPED.index("risk_tier")] != "none"}
+
+
+READERS = {
+    "strict": {},
+    "inclusive": {"newer": ">="},
+    "paged": {"page": 50},
+    "inclusive pages": {"newer": ">=", "page": 50},
+}
+
+
+@pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
+def test_whoever_reads_by_watermark_loses_nothing_in_pages_or_at_once(either, reader):
+    many = {f"c{number:03}": {"value": float(number)} for number in range(170)}
+    fewer = {who: {**row, "value": row["value"] + 1} for who, row in many.items() if who < "c120"}
+    others: dict[str, dict[str, object]] = {f"n{number:03}": {} for number in range(60)}
+    assert either.read().is_empty()
+    with ExitStack() as stack:
+        client = Watermark(either.database, stack, **reader)
+        for number, customers in ((0, many), (2, {**fewer, **others}), (1, many)):
+            publish(either, number, customers)
+            client.poll()
+            assert client.known == {row[0]: tuple(row) for row in rows_read(either, client)}
+        either.point_to(day(0), "back")
+        client.poll()
+        assert client.known == {row[0]: tuple(row) for row in rows_read(either, client)}
+    for relation in ("at_risk_segments", "at_risk_segments_history"):
+        stored = either.read(relation)
+        for _, rows in stored.group_by("night"):
+            assert rows["updated_at"].is_unique().all()
+    log = either.read("publication_log").sort("published_at")
+    assert log["published_at"].is_unique().all()
+    assert either.read()["updated_at"].max() <= log["published_at"].max()
+
+
+def rows_read(crm, client):
+    client.cursor.execute(f"SELECT {', '.join(MAPPED)} FROM at_risk_segments")
+    return client.cursor.fetchall()
 
 
 REFUSE = {
@@ -662,6 +708,35 @@ def test_an_erased_customer_is_gone_from_every_table_and_the_others_can_still_be
     assert stamps(either) == {who: stamp for who, stamp in before.items() if who != "a'b"}
     either.point_to(day(0), "run", lambda rows: rows)
     assert statuses(either) == {"ab": "stayed", "c": "left"}
+
+
+@pytest.mark.parametrize(
+    "customer", ["\\' OR true -- ", "back\\", "\\", "'", '"', "a';--", "%", "\\'; DROP TABLE x; --"]
+)
+def test_an_id_is_text_whatever_its_letters_and_whatever_the_server_thinks_of_backslashes(postgres_url, customer):
+    url = schema(postgres_url)
+    crm = Crm(database=f"{url}%20-cstandard_conforming_strings%3Doff")
+    publish(crm, 0, {customer: {}, "b": {}})
+    place = CrmTables(crm)
+    assert place.count(customer) == {"CRM, at_risk_segments_history": 1}
+    place.erase(customer)
+    assert place.count(customer) == {}
+    assert crm.read()["customer_id"].to_list() == ["b"]
+
+
+def test_an_erasure_touches_its_own_tables_and_no_others(either):
+    publish(either, 0, {"a": {}, "b": {}})
+    others = ('"at_risk_segments_Backup"', '"at_risk_segments 2026-03"', "at_risk_segments_mine")
+    with either.transaction() as store:
+        for name in others:
+            store.execute(f"CREATE TABLE {name} (customer_id TEXT)")
+            store.execute(f"INSERT INTO {name} VALUES ('a')")
+    place = CrmTables(either)
+    place.erase("a")
+    assert place.count("a") == {}
+    with either.transaction() as store:
+        for name in others:
+            assert store.read(f"SELECT customer_id FROM {name}", {"customer_id": pl.String()}).rows() == [("a",)]
 
 
 def exports_of(folder):

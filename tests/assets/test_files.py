@@ -1,14 +1,19 @@
 """Deliveries of every dialect, wherever they lie, are read as they were written, or refused with a sentence."""
 
+import bz2
 import codecs
 import csv
 import gzip
 import io
+import lzma
 import os
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,12 +23,36 @@ from assets.dialects import Dialect
 from assets.files import FileSource, readable
 from models.mapping import ColumnMapping, DeliveryError
 
+
+def zipped(members: Mapping[str, bytes]) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return written.getvalue()
+
+
+# The flag of a password, in the header of the file and in the directory.
+LOCKED = (
+    zipped({"1.csv": b"x"})
+    .replace(b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1")
+    .replace(b"\x14\3\x14\0\0", b"\x14\3\x14\0\1")
+)
+
+
+def zstd(content: bytes) -> bytes:
+    written = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(written, "zstd") as out:
+        out.write(content)
+    return bytes(written.getvalue().to_pybytes())
+
+
 COLUMNS = ColumnMapping(customer_id=("id",), timestamp=("day",))
 TABLE = "id,day,amount\n007,2024-01-31,12.50\nMüller,2024-02-01,\n"
 ROWS = [("007", "2024-01-31", "12.50"), ("Müller", "2024-02-01", None)]
 
 
-def source(path: object, **dialect: str) -> FileSource:
+def source(path: object, **dialect: Any) -> FileSource:
     return FileSource(str(path), COLUMNS, dialect=Dialect(**dialect))
 
 
@@ -66,6 +95,16 @@ def landing(tmp_path: Path) -> Path:
         ("no_newline_at_the_end.csv", TABLE.rstrip("\n").encode()),
         ("blank_lines.csv", TABLE.replace("\n", "\n\n").encode()),
         ("padded_by_a_spreadsheet.csv", (TABLE + ",,\n" * 500).encode()),
+        ("tabs.tsv", TABLE.replace(",", "\t").encode()),
+        ("TABLE.TXT", TABLE.replace(",", "\t").encode()),
+        ("packed.txt.gz", gzip.compress(TABLE.encode())),
+        ("packed.tsv.bz2", bz2.compress(TABLE.replace(",", "\t").encode())),
+        ("packed.csv.xz", lzma.compress(TABLE.encode())),
+        ("packed.csv.zip", zipped({"__MACOSX/._x.csv": b"x", "x.csv": TABLE.encode()})),
+        ("packed.zip", zipped({"export/x.csv": TABLE.encode("cp1252")})),
+        ("packed.csv.zst", zstd(TABLE.encode())),
+        ("utf_32.csv", TABLE.encode("utf-32")),
+        ("with_an_end_mark.csv", TABLE.encode() + b"\x1a"),
     ],
 )
 def test_a_file_is_read_as_it_was_written(landing, tmp_path, name, content):
@@ -82,6 +121,24 @@ def test_a_file_is_read_as_it_was_written(landing, tmp_path, name, content):
         ("id;day;amount\na;b;1,5\nc;d;2,5\n", {}, [("a", "b", "1,5"), ("c", "d", "2,5")]),
         ("id;day,amount\na;b,1\n", {"delimiter": ","}, [("a;b", "1")]),
         ('id,day,size\n"a",b,5"\n', {"quote": ""}, [('"a"', "b", '5"')]),
+        (
+            'id,day,size\na,"b, c",5"\nd,e,6"\nf,g,7" x 8"\n',
+            {},
+            [("a", "b, c", '5"'), ("d", "e", '6"'), ("f", "g", '7" x 8"')],
+        ),
+        (
+            'id,day,size\na,b,5"\nc,"d\n, 6""",7"\ne,f,8"\n',
+            {},
+            [("a", "b", '5"'), ("c", 'd\n, 6"', '7"'), ("e", "f", '8"')],
+        ),
+        ('id,day\n"a \\"b, c\\" d",e\n"f",\\N\n', {}, [('a "b, c" d', "e"), ("f", None)]),
+        ("id,day\na\\, b,'c'\nd,'e\\'f'\n", {"quote": "'"}, [("a, b", "c"), ("d", "e'f")]),
+        ('id, day, size\n"a", "b, c", 1\n"d", "e", 2\n', {}, [("a", "b, c", "1"), ("d", "e", "2")]),
+        ("sep=;\nid;day\na;1,5\n", {}, [("a", "1,5")]),
+        ('"sep=|"\r\nid|day\r\na|1;5,2\r\n', {}, [("a", "1;5,2")]),
+        ("\n\nid,day\na,b\n", {}, [("a", "b")]),
+        ("Orders of May\n\nid,day\na,b\n", {"skip_lines": 2}, [("a", "b")]),
+        ("# made by x\n# at y\nid,day\na,b\n", {"skip_lines": 2}, [("a", "b")]),
         ("id#day\n~a#b~#c\n", {"delimiter": "#", "quote": "~"}, [("a#b", "c")]),
         ("id,day\nżółw,b\n", {"encoding": "cp1250"}, [("żółw", "b")]),
     ],
@@ -91,9 +148,80 @@ def test_what_a_file_does_not_say_can_be_set(landing, tmp_path, text, dialect, e
     assert rows(source(landing, **dialect), tmp_path / "scratch") == expected
 
 
-def test_what_neither_utf_8_nor_windows_1252_knows_is_latin_1(landing, tmp_path):
-    (landing / "orders.csv").write_bytes(b"id,day\nM\xfc\x81,b\n")
-    assert rows(source(landing), tmp_path / "scratch") == [("Mü\x81", "b")]
+NAMES = "id,day\nMüller,2024-01-31\nBäcker Groß,2024-02-01\nJosé,2024-02-02\n"
+ELSEWHERE = "id,day\nŻółw Łódź,2024-01-31\nЩит,2024-02-01\n日本語,2024-02-02\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp850", "cp437", "mac-roman"])
+def test_letters_that_windows_1252_would_change_are_asked_for_and_read_once_they_are_told(landing, tmp_path, encoding):
+    (landing / "orders.csv").write_bytes(NAMES.encode(encoding))
+    with pytest.raises(DeliveryError, match=r"neither UTF-8 nor, by line \d, Windows-1252.*source.encoding"):
+        rows(source(landing), tmp_path / "scratch")
+    read = rows(source(landing, encoding=encoding), tmp_path / "told")
+    assert [customer for customer, _ in read] == ["Müller", "Bäcker Groß", "José"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line"), [("cp1250", 1), ("iso8859-2", 1), ("cp1251", 2), ("koi8-r", 2), ("shift-jis", 3), ("gbk", 3)]
+)
+def test_what_is_not_written_in_western_europe_is_asked_for(landing, tmp_path, encoding, line):
+    text = f"id,day\n{ELSEWHERE.splitlines()[line]}\n"
+    (landing / "orders.csv").write_bytes(text.encode(encoding))
+    with pytest.raises(DeliveryError, match="by line 2, Windows-1252"):
+        rows(source(landing), tmp_path / "scratch")
+    assert rows(source(landing, encoding=encoding), tmp_path / "told") == [tuple(text.splitlines()[1].split(","))]
+
+
+@pytest.mark.parametrize("stray", [b"\x96", b"\x92", b"\xfc", b"\xe9\xe8"])
+@pytest.mark.parametrize("encoding", [None, "cp1252"])
+def test_a_file_of_utf_8_with_a_few_other_bytes_is_refused_by_line(landing, tmp_path, stray, encoding):
+    (landing / "orders.csv").write_bytes(NAMES.encode() + b"A " + stray + b" B,2024-02-03\n")
+    with pytest.raises(DeliveryError, match="line 5 is not UTF-8, though other lines are, such as line 2"):
+        rows(FileSource(str(landing), COLUMNS, dialect=Dialect(encoding=encoding)), tmp_path / "scratch")
+
+
+def test_a_set_encoding_is_that_of_the_files_that_are_not_utf_8(landing, tmp_path):
+    (landing / "1.csv").write_bytes(NAMES.encode())
+    (landing / "2.csv").write_bytes(NAMES.encode("cp850"))
+    read = rows(source(landing, encoding="cp850"), tmp_path / "scratch")
+    assert read[:3] == read[3:]
+
+
+def test_latin_1_that_is_none_is_refused(landing, tmp_path):
+    (landing / "orders.csv").write_bytes("id,day\n“Müller”,2024-01-31\n".encode("cp1252"))
+    with pytest.raises(DeliveryError, match="read as latin-1, line 2 has control characters"):
+        rows(source(landing, encoding="latin-1"), tmp_path / "scratch")
+
+
+def test_typography_of_windows_is_read(landing, tmp_path):
+    text = "id,day\nO\u2019Brien \u2013 “Müller”… 5 €,2024-01-31\nNaïve Œuvre ££££ ½ l,2024-01-31\n"
+    (landing / "orders.csv").write_bytes(text.encode("cp1252"))
+    assert [customer for customer, _ in rows(source(landing), tmp_path / "scratch")] == [
+        "O\u2019Brien \u2013 “Müller”… 5 €",
+        "Naïve Œuvre ££££ ½ l",
+    ]
+
+
+@pytest.mark.parametrize("above", [0, 1 << 17])
+def test_nul_characters_are_taken_out_and_their_lines_told(landing, tmp_path, above):
+    lines = [f"{place:07},2024-01-31" for place in range(above // 18)]
+    (landing / "orders.csv").write_text("\n".join(["id,day", *lines, "C01\0\0\0,2024-01-31", "C\x0002,2024-01-31\n"]))
+    files = source(landing)
+    contents = files.contents(files.files()[0], tmp_path)
+    assert contents.rows.tail(2).collect()["id"].to_list() == ["C01", "C02"]
+    assert contents.nul_lines == (len(lines) + 2, len(lines) + 3)
+
+
+def test_a_hole_in_a_file_is_refused(landing, tmp_path):
+    (landing / "orders.csv").write_bytes(b"id,day\na,2024-" + bytes(4096) + b"01-31\n")
+    with pytest.raises(DeliveryError, match="hole of NUL characters stands where data should be, from line 2"):
+        rows(source(landing), tmp_path / "scratch")
+
+
+@pytest.mark.parametrize("end", [b"\x1a", b"\x1a\r\n", b"\x1a\x1a", b"\x1a\0\0\0"])
+def test_the_end_mark_of_dos_is_no_line(landing, tmp_path, end):
+    (landing / "orders.csv").write_bytes(TABLE.encode() + end)
+    assert rows(source(landing), tmp_path / "scratch") == ROWS
 
 
 def test_a_byte_order_mark_is_believed_before_the_settings(landing, tmp_path):
@@ -168,14 +296,14 @@ MISTAKES = {
     "more fields than the header": (
         "a.csv",
         b"id,day\n1,2\n3,4,5\n",
-        "a.csv: line 3 has 3 fields, the header has 2. Mend the line and deliver the file again, or correct "
-        "source.delimiter or source.quote in churn.toml.",
+        "a.csv: line 3 has 3 fields, the header has 2. Mend the line and deliver the file again. A field that holds "
+        "the delimiter needs quotes around it.",
     ),
     "fewer fields than the header": (
         "a.csv",
         b"id,day,amount\n1,2,3\n4,5\n6,7,8\n",
-        "a.csv: line 3 has 2 fields, the header has 3. Mend the line and deliver the file again, or correct "
-        "source.delimiter or source.quote in churn.toml.",
+        "a.csv: line 3 has 2 fields, the header has 3. Mend the line and deliver the file again. A field that holds "
+        "the delimiter needs quotes around it.",
     ),
     "cut in a line": (
         "a.csv",
@@ -191,15 +319,13 @@ MISTAKES = {
     "cut in a letter": (
         "a.csv",
         "id,day\nMü".encode()[:-1],
-        "a.csv: the text cannot be read as utf-8 ('utf-8' codec can't decode byte 0xc3 in position 0: unexpected end "
-        "of data). Deliver the whole file again if it was cut off, or set source.encoding in churn.toml to what it is "
-        "written in, such as cp1252.",
+        "a.csv: the text ends in the middle of a letter of UTF-8, in line 2. Deliver the whole file again.",
     ),
     "text after a quoted value": (
         "a.csv",
         b'id,day\n1,"a" b\n',
-        "a.csv: not readable (could not parse `\"a\" b` as dtype `str` at column 'day' (column number 2)). Deliver it "
-        "again or remove it from the source.",
+        "a.csv: line 2 has text behind the quote that closes a field. Double the quotes within fields, or deliver the "
+        "file again without them.",
     ),
     "empty": ("a.csv", b"", "a.csv: the file is empty. Deliver it again or remove it from the source."),
     "blank": ("a.csv", b" \r\n\n", "a.csv: the file is empty. Deliver it again or remove it from the source."),
@@ -234,6 +360,118 @@ MISTAKES = {
         "a.ndjson",
         NDJSON[:-9],
         "a.ndjson: line 2 is where the file was cut off. Deliver the whole file again.",
+    ),
+    "text behind a quote, which would close two lines to one": (
+        "a.csv",
+        b'id,day\n1,"2\n3,"4"5\n6,7\n',
+        "a.csv: line 3 has text behind the quote that closes a field. Double the quotes within fields, or deliver the "
+        "file again without them.",
+    ),
+    "a header below a title": (
+        "a.csv",
+        b"Orders of May\n\nID;Day;amount\n1;2;3\n",
+        "a.csv: line 3 looks like the header, and there are lines above it. Set source.skip_lines = 2 in churn.toml, "
+        "or deliver the file without them.",
+    ),
+    "a header of two lines": (
+        "a.csv",
+        b"Customer,Order\nid,day\n1,2\n",
+        "a.csv: line 2 looks like the header, and there are lines above it. Set source.skip_lines = 1 in churn.toml, "
+        "or deliver the file without them.",
+    ),
+    "a header of too many columns": (
+        "a.csv",
+        b",".join(b"c%d" % place for place in range(100_000)) + b"\n" + b"," * 99_999 + b"\n",
+        "a.csv: the header has 100,000 fields, and a table of transactions has at most 10,000. Correct source."
+        "delimiter in churn.toml, or deliver the columns that are needed.",
+    ),
+    "a field without an end": (
+        "a.csv",
+        b'id,day\n1,"' + b"x" * 200_000 + b"\n",
+        "a.csv: a field that begins in line 2 is longer than 131,072 characters. Close its quote, or deliver the file "
+        "without it.",
+    ),
+    "a page": (
+        "a.csv",
+        b"<!DOCTYPE html>\n<html><body>Please log in</body></html>",
+        "a.csv: this is a page of HTML or XML, such as that of an error or a login, and no table. Deliver the file "
+        "itself.",
+    ),
+    "an error of a store": (
+        "a.csv",
+        codecs.BOM_UTF8 + b'<?xml version="1.0"?>\n<Error><Code>NoSuchKey</Code></Error>',
+        "a.csv: this is a page of HTML or XML, such as that of an error or a login, and no table. Deliver the file "
+        "itself.",
+    ),
+    "a pointer": (
+        "a.csv",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+        "a.csv: this is the pointer of Git LFS to a file, not the file. Export it as CSV, or give it the ending of "
+        "what it is.",
+    ),
+    "JSON called csv": (
+        "a.csv",
+        b'[{"id": 1}]',
+        "a.csv: this is JSON. Write one object a line and call it .ndjson, or export it as CSV.",
+    ),
+    "a script": (
+        "a.csv",
+        b"INSERT INTO orders VALUES (1);\n",
+        "a.csv: this is a script of SQL. Export the table as CSV.",
+    ),
+    "a locked archive": (
+        "a.csv.zip",
+        LOCKED,
+        "a.csv.zip: the archive is locked by a password. Deliver it without.",
+    ),
+    "an archive of two": (
+        "a.csv.zip",
+        zipped({"1.csv": b"x", "2.csv": b"x"}),
+        "a.csv.zip: the archive holds 2 files, not one. Deliver them unpacked.",
+    ),
+    "a cut xz": (
+        "a.csv.xz",
+        lzma.compress(TABLE.encode())[:-9],
+        "a.csv.xz: the archive is cut off or damaged. Deliver the whole file again.",
+    ),
+    "a bomb": (
+        "a.csv.gz",
+        gzip.compress(b"id,day\n" + b"0,0\n" * (17 << 20)),
+        "a.csv.gz: unpacks to more than 250 times its size. If it is no mistake, deliver it without compression.",
+    ),
+    "an array": (
+        "a.ndjson",
+        b'[\n {"id": 1}\n]\n',
+        "a.ndjson: line 1 begins a JSON document of several lines or an array, not one object a line. Write it anew, "
+        "such as with jq -c '.[]' for an array or jq -c . for objects.",
+    ),
+    "a key twice": (
+        "a.ndjson",
+        NDJSON + b'{"id": "1", "day": "2", "id": "3"}\n',
+        "a.ndjson: line 3 has the key of its field 1 twice. Deliver each key once in an object.",
+    ),
+    "a line that nests deeply": (
+        "a.ndjson",
+        NDJSON + b'{"id": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n",
+        "a.ndjson: line 3 nests too deeply. Deliver objects of plain values.",
+    ),
+    "keys that are values": (
+        "a.ndjson",
+        b"".join(b'{"id": "1", "k%d": 1}\n' % place for place in range(20_000)),
+        "a.ndjson: up to line 1000 there are more than 1,000 different keys. Values seem to stand where keys should: "
+        "deliver objects that have the same keys.",
+    ),
+    "columns within a column": (
+        "a.ndjson",
+        b'{"raw": {"id": "1", "day": "2"}, "extracted": "3"}\n',
+        "a.ndjson: no column that a setting names is there. Values stand inside 'raw': flatten it, so that each is a "
+        "key of its own.",
+    ),
+    "columns within text": (
+        "a.ndjson",
+        b'{"raw": "{\\"id\\": \\"1\\"}", "extracted": "3"}\n',
+        "a.ndjson: no column that a setting names is there. Values stand inside 'raw': flatten it, so that each is a "
+        "key of its own.",
     ),
     "a line that is no object": (
         "a.ndjson",
@@ -323,11 +561,13 @@ ABSENT = {
     "no folder": ("landing/none", "{path}: no such file or folder. Set source.path in churn.toml."),
     "no such files": (
         "landing",
-        "{path}: no file that ends in .csv, .csv.gz, .parquet, .ndjson. Set source.path in churn.toml.",
+        "{path}: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. notes.txt cannot be read. "
+        "Set source.path in churn.toml.",
     ),
     "a pattern that names none": (
         "landing/*.csv",
-        "{path}: no file that ends in .csv, .csv.gz, .parquet, .ndjson. Set source.path in churn.toml.",
+        "{path}: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. Set source.path in "
+        "churn.toml.",
     ),
 }
 
@@ -345,7 +585,8 @@ UNREACHABLE = {
     "empty bucket": (
         "s3://shop/none",
         {},
-        "s3://shop/none: no file that ends in .csv, .csv.gz, .parquet, .ndjson. Set source.path in churn.toml.",
+        "s3://shop/none: no file that ends in .csv, .tsv, .txt, .ndjson, .jsonl, .json, .parquet. Set source.path in "
+        "churn.toml.",
     ),
     "no bucket": (
         "s3://shoq/landing",

@@ -33,6 +33,33 @@ def test_a_row_without_a_customer_comes_in():
     assert erased("a").without(frame).collect()["customer_id"].to_list() == [None]
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(-3, 3)), max_size=12),
+    st.sets(st.sampled_from("abc")),
+    st.dictionaries(st.sampled_from("abc"), st.integers(-3, 3)),
+)
+def test_what_the_lake_knows_spares_work_and_changes_nothing(rows, gone, since):
+    days = [(who, None if day is None else DAY + timedelta(days=day)) for who, day in rows]
+    frame = pl.LazyFrame(days, schema={"customer_id": pl.String, "day": pl.Date}, orient="row")
+    # Of who was erased the lake knows days after that alone.
+    first = {who: max(day, 1) if who in gone else day for who, day in since.items()}
+    lake = [(who, DAY + timedelta(days=day + later)) for who, day in first.items() for later in (0, 2)]
+    known = pl.LazyFrame(lake, schema={"customer_id": pl.String, "day": pl.Date}, orient="row")
+    nobody_knows = erased(*gone).without(frame).collect()
+    assert erased(*gone).without(frame, known).collect().equals(nobody_knows)
+
+
+def test_only_who_can_have_been_erased_is_tried(monkeypatch):
+    tried = []
+    monkeypatch.setattr(Erased, "digest", lambda _, who: tried.append(who) or who)
+    rows = {"old": DAY, "new": DAY, "later": DAY + timedelta(days=1), "returned": DAY}
+    frame = pl.LazyFrame({"customer_id": list(rows), "day": list(rows.values())})
+    known = pl.LazyFrame({"customer_id": ["old", "returned"], "day": [DAY, DAY + timedelta(days=3)]})
+    Erased("salt", {"x": DAY}).without(frame, known)
+    assert sorted(tried) == ["new", "returned"]
+
+
 def test_nobody_is_named_and_another_salt_knows_nobody():
     assert "ann" not in f"{erased('ann')}"
     frame = pl.LazyFrame({"customer_id": ["ann"], "day": [DAY]})

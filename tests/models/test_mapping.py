@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, decimal_mark
-from models.moments import moment_format
+from models.mapping import ColumnMapping, DeliveryError, Reading, canonical
+from models.moments import moment_order
 
 MAPPING = ColumnMapping(
     customer_id=("customer", "client"),
@@ -77,8 +77,8 @@ def test_a_number_that_is_no_moment_among_moments_is_kept_as_it_came():
 def test_numbers_that_could_be_anything_are_asked_about(numbers):
     with pytest.raises(DeliveryError) as refusal:
         read({"customer": ["a", "b"], "when": numbers})
-    digits = len(str(numbers[0]))
-    assert f"f.csv: column 'when' holds numbers of {digits} digits, which are neither days" in str(refusal.value)
+    shown = "9" * len(str(numbers[0]))
+    assert f"f.csv: column 'when' holds numbers such as '{shown}', which are neither days" in str(refusal.value)
     assert "Set source.timestamp_format" in str(refusal.value)
 
 
@@ -154,7 +154,7 @@ def test_headers_may_drift_in_name_case_and_blanks():
 def test_what_could_not_be_read_is_kept_as_it_came():
     rows = read({"customer": ["a", "b"], "when": ["2026-01-01", "00:00:00"], "amount": ["1.00", "1.00"]})
     assert rows["timestamp"].null_count() == 1
-    assert rows["unreadable"].to_list() == [None, '{"amount":null,"timestamp":"00:00:00"}']
+    assert rows["unreadable"].to_list() == [None, '{"timestamp":"00:00:00"}']
 
 
 def test_a_missing_column_is_named_with_the_file_and_the_nearest_header():
@@ -170,8 +170,7 @@ def test_rows_are_numbered_from_one_in_the_order_of_the_file():
 
 
 def test_a_sample_without_any_moment_has_no_format():
-    assert moment_format(pl.Series(["soon", None])) is None
-    assert decimal_mark(pl.Series(["1.5", "2"])) == "."
+    assert moment_order(pl.Series(["soon", None])).pattern is None
 
 
 def test_the_currency_of_a_line_is_kept_as_it_came():

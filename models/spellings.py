@@ -1,0 +1,54 @@
+"""Customers who may be one under several spellings, and names under which many may stand."""
+
+import polars as pl
+
+from models.ids import folded
+
+_LEAST_CUSTOMERS = 10
+_OUTSIZED = 5
+_NOBODY = (
+    r"(?i)^(n\.?n\.?|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
+    r"|guest|gast|invit[eé]|invitado|convidado|ospite|anonym\w*|an[oóô]nim\w*|divers\w*|einmalkund\w*|laufkund\w*"
+    r"|bar(verkauf|kunde)|cpd|mr\.? ?x|walk[- _]?in.*|(cash|default|retail|one[- _]?time|counter) (customer|sales?)"
+    r"|consumidor final|client (de )?(passage|comptoir)|passant\w*"
+    r"|(guest|test|info|no[-_.]?reply|do[-_.]?not[-_.]?reply)@.*)$"
+)
+
+
+def respelled(tonight: pl.DataFrame, known: pl.Series) -> pl.Series:
+    """Ids that are another's but for capitals, blanks, leading zeros or ``.0``.
+
+    Args:
+        tonight: customer_id and lines of the customers of a night, one row each.
+        known: Ids of earlier nights.
+
+    Returns:
+        Ids of tonight that no earlier night had while one had another spelling of them; of several new ones those that
+        have fewer lines than the most frequent.
+    """
+    new = tonight.drop_nulls("customer_id").filter(~pl.col("customer_id").is_in(known.implode()))
+    new = new.with_columns(fold=folded(pl.col("customer_id"))).filter(pl.col("fold") != "")
+    spelled = known.rename("customer_id").to_frame().select(fold=folded(pl.col("customer_id"))).unique()
+    of_old = new.join(spelled, on="fold", how="semi")
+    among = new.join(spelled, on="fold", how="anti").sort("lines", "customer_id", descending=[True, False])
+    return pl.concat([of_old, among.filter(~pl.col("fold").is_first_distinct())])["customer_id"].sort()
+
+
+def crowds(customers: pl.DataFrame, max_share: float) -> pl.Series:
+    """Names under which many people seem to stand: those of tills and shops, and whoever has far too large a share.
+
+    Args:
+        customers: customer_id and lines (or orders), one row each.
+        max_share: Share of all lines (0 to 1) beyond which a name is doubted that has five times as many as usual; 1
+            doubts nobody.
+    """
+    lines = pl.col("lines")
+    outsized = (lines > max_share * lines.sum()) & (lines > _OUTSIZED * lines.mean()) & (pl.len() >= _LEAST_CUSTOMERS)
+    nobody = pl.col("customer_id").str.contains(_NOBODY)
+    return customers.filter((max_share < 1) & (outsized | nobody))["customer_id"].sort()
+
+
+def crowds_of(features: pl.DataFrame, max_share: float) -> pl.Series:
+    """The same of active customers, by their orders where features count them, by their names alone elsewhere."""
+    lines = pl.col("orders") if "orders" in features.columns else pl.lit(1.0)
+    return crowds(features.select("customer_id", lines=lines), max_share)
