@@ -7,6 +7,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -17,8 +19,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
+from mlflow import MlflowClient
 
-from assets.experiment_store import open_store
+from assets.experiment_store import PatientClient, StoreError, open_store
 from assets.model_card import TrainingRecord
 from assets.tracking import Tracking
 from assets.training_run import write_training
@@ -148,6 +151,26 @@ def test_two_processes_may_open_a_new_store_at_the_same_time(tmp_path):
     found = Tracking(tracking_uri=uri, artifact_root=str(tmp_path / "artifacts"))
     expected = sorted(f"{name} {n}" for name in ("one", "two") for n in range(3))
     assert sorted(runs(found, "attributes.status = 'FINISHED'")) == expected
+
+
+def test_a_store_that_another_process_writes_to_is_waited_for_and_then_told_in_a_sentence(tracking):
+    store = tracking.store
+    run = store.client.create_run(store.experiment).info.run_id
+    hasty = PatientClient(MlflowClient(tracking.tracking_uri), "mlflow.db", patience=0)
+    with closing(sqlite3.connect(tracking.tracking_uri.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with ThreadPoolExecutor(2) as both:
+            patient = both.submit(store.client.set_tag, run, "customer", "Miller")
+            # MLflow itself gives up after twenty seconds.
+            with pytest.raises(
+                StoreError, match=r"^mlflow\.db: MLflow's store cannot be .*database is locked"
+            ) as error:
+                hasty.set_tag(run, "customer", "Miller")
+            other.execute("ROLLBACK")
+            patient.result(timeout=60)
+    assert "Miller" not in str(error.value)
+    assert "SQL" not in str(error.value)
+    assert store.client.get_run(run).data.tags["customer"] == "Miller"
 
 
 @pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "mlflow.db", "./mlruns"])

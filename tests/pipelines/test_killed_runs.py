@@ -1,6 +1,7 @@
 """A run that was killed, or whose terminal was closed, is followed by one that ends by itself."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -85,3 +86,18 @@ def test_a_run_that_waits_for_another_ends_when_it_is_told_to(shop, how):
                 assert waiting.wait(timeout=ENDS) > 0
             finally:
                 waiting.kill()
+
+
+def test_a_history_that_cannot_be_written_is_a_sentence(shop):
+    with start(shop) as night:
+        # As on a full disk: no file that the process writes may be longer.
+        resource.prlimit(night.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
+        try:
+            said, _ = night.communicate(timeout=ENDS)
+        finally:
+            night.kill()
+    assert night.returncode == 1
+    assert f"{shop / 'home'}: Dagster's history cannot be written (" in said
+    assert "The CRM keeps what it has." in said
+    assert "Traceback" not in said
+    assert "SQL:" not in said
