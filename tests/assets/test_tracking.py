@@ -3,10 +3,10 @@
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -425,60 +425,53 @@ WRITES = (
 )
 
 
-def killed_after(writes: int, work) -> bool:
-    """Whether the work, in a process that is killed before a further write to the registry, had one left to do."""
-    child = os.fork()
-    if child == 0:
-        from mlflow import MlflowClient
+def states_between(database: Path, monkeypatch: pytest.MonkeyPatch, work: Callable[[], object]) -> list[Path]:
+    """What a kill leaves of a store before each write of the work to the registry, and after the last one."""
+    states: list[Path] = []
 
-        open_store.cache_clear()
-        left = [None] * writes
+    def keep() -> None:
+        # Each write is a transaction of its own, so that the file is what a kill between two of them leaves.
+        states.append(database.with_name(f"{len(states)}.db"))
+        shutil.copy(database, states[-1])
 
-        def counted(write):
-            def call(*given, **named):
-                if not left:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left.pop()
-                return write(*given, **named)
+    def kept(write: Callable[..., object]) -> Callable[..., object]:
+        def call(*given: object, **named: object) -> object:
+            keep()
+            return write(*given, **named)
 
-            return call
+        return call
 
+    with monkeypatch.context() as patch:
         for name in WRITES:
-            setattr(MlflowClient, name, counted(getattr(MlflowClient, name)))
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1] == signal.SIGKILL
+            patch.setattr(MlflowClient, name, kept(getattr(MlflowClient, name)))
+        work()
+    keep()
+    return states
 
 
-@pytest.mark.parametrize("again", ["training", "another night"])
-def test_a_champion_whose_appointment_was_killed_between_any_two_writes_is_appointed(tracking, record, again, tmp_path):
+def test_a_champion_whose_appointment_was_killed_between_any_two_writes_is_appointed(
+    tracking, record, tmp_path, monkeypatch
+):
     tracking.record_training(record)
     second = later(record, SECOND)
     write_training(tracking.store, "churn", second, promote=True)
-    shutil.copy(tmp_path / "mlflow.db", tmp_path / "before.db")
-    writes, kills = 0, 0
-    while True:
-        shutil.copy(tmp_path / "before.db", tmp_path / "mlflow.db")
+    states = states_between(tmp_path / "mlflow.db", monkeypatch, lambda: tracking.record_training(second))
+    assert len(states) > 4
+    for state in states:
+        shutil.copy(state, tmp_path / "mlflow.db")
         open_store.cache_clear()
-        killed = killed_after(writes, lambda: tracking.record_training(second))
         serving = tracking.champion(SECOND).version
         assert tracking.champion().version == serving
-        if again == "training":
-            tracking.record_training(second)
-        else:
-            # A night without a training finishes what was begun, and begins nothing.
-            tracking.finish_appointment()
-        expected = "2" if again == "training" else serving
-        assert tracking.champion().version == tracking.champion(SECOND).version == expected
-        assert aliases(tracking)["champion"] == expected
-        if expected == "2":
+        # A night that does not train finishes what was begun, and begins nothing.
+        tracking.finish_appointment()
+        assert tracking.champion().version == aliases(tracking)["champion"] == serving
+        if serving == "2":
             assert aliases(tracking) == {"champion": "2", "previous": "1"}
-        if not killed:
-            break
-        writes, kills = writes + 1, kills + 1
-    assert kills > 3
+        shutil.copy(state, tmp_path / "mlflow.db")
+        open_store.cache_clear()
+        tracking.record_training(second)
+        assert tracking.champion().version == tracking.champion(SECOND).version == "2"
+        assert aliases(tracking) == {"champion": "2", "previous": "1"}
 
 
 def test_the_same_training_on_another_processor_is_no_new_one(tracking, record):
