@@ -254,10 +254,13 @@ class Tracking:
         if recorded.tags["promote"] == "true" and self._succession()[0].get(night) != version:
             self.set_champion(version, night)
         self.finish_appointment()
-        aliases = self._succession()[1]
-        known = aliases.get("champion"), aliases.get("challenger")
-        if version == self.versions()[-1].version and version not in known:
-            self.store.client.set_registered_model_alias(self.model_name, "challenger", version)
+        client, aliases = self.store.client, self._succession()[1]
+        if version == self.versions()[-1].version and version != aliases.get("challenger"):
+            # The newest version is the challenger, unless it serves.
+            if version != aliases.get("champion"):
+                client.set_registered_model_alias(self.model_name, "challenger", version)
+            elif "challenger" in aliases:
+                client.delete_registered_model_alias(self.model_name, "challenger")
         return self.version(version)
 
     def _set_aliases(self) -> None:
