@@ -192,7 +192,8 @@ def open_store(uri: str, experiment: str, artifact_root: str | None, locks: Path
 
     # Two processes that create the tables of a new store at once destroy it, so only one may be here.
     with _explained(uri), _alone(uri, locks), _quiet():
-        client = MlflowClient(uri, registry_uri=uri)
+        patient = _patient(uri)
+        client = MlflowClient(patient, registry_uri=patient)
         client.search_registered_models(max_results=1)
         found = client.get_experiment_by_name(experiment)
         if found is not None:
@@ -201,6 +202,13 @@ def open_store(uri: str, experiment: str, artifact_root: str | None, locks: Path
             return ExperimentStore(client, found.experiment_id)
         root = artifact_root and (artifact_root if "://" in artifact_root else Path(artifact_root).absolute().as_uri())
         return ExperimentStore(client, client.create_experiment(experiment, root, _ABOUT))
+
+
+def _patient(uri: str) -> str:
+    """An address by which MLflow waits for another writer of an SQLite file as long as the CRM does."""
+    file = sqlite_file(uri)
+    # By the driver's name, or MLflow makes the folder of the file from the address without decoding it.
+    return uri if file is None else sqlite_address(file).replace("sqlite:", "sqlite+pysqlite:") + f"?timeout={PATIENCE}"
 
 
 @contextmanager
@@ -239,8 +247,7 @@ def _alone(uri: str, locks: Path | None) -> Iterator[None]:
     if uri.startswith("http") or (locks is None and not uri.startswith("sqlite:///")):
         yield
         return
-    if uri.startswith("sqlite:///"):
-        database = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    if (database := sqlite_file(uri)) is not None:
         database.parent.mkdir(parents=True, exist_ok=True)
         lock = database.with_name(f"{database.name}.lock")
     else:

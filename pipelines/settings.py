@@ -208,7 +208,7 @@ class Settings(BaseSettings):
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
-        return self.mlflow.tracking_uri or f"sqlite:///{self.beside(Path('mlflow.db'))}"
+        return self.mlflow.tracking_uri or sqlite_address(self.beside(Path("mlflow.db")))
 
     def crm_database(self) -> str:
         """The delivery's database: a URL as it is, a file beside the settings."""
