@@ -87,8 +87,8 @@ class File:
         path = Path(self.location).resolve()
         if not path.is_relative_to(self.root):
             return (
-                f"{self.name}: a link that leaves the folder of the source. Deliver the file itself, or name the folder "
-                "in which it lies as source.path in churn.toml."
+                f"{self.name}: a link that leaves the folder of the source. Deliver the file itself, or name where it "
+                "lies as source.path in churn.toml."
             )
         return None if path.is_file() else f"{self.name}: no regular file. Remove it from the source."
 
@@ -285,7 +285,8 @@ def readable(name: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise DeliveryError(
-            f"{name}: not readable ({without_values(str(error))}). Mend the value, deliver it again or remove it from the source."
+            f"{name}: not readable ({without_values(str(error))}). Mend the value, deliver it again or remove it from "
+            "the source."
         ) from None
 
 
