@@ -70,7 +70,9 @@ def check_place(place: str, name: str) -> None:
 
 def sqlite_address(file: Path) -> str:
     """The address of an SQLite file by its absolute path, in which ``%``, ``?`` and ``#`` mean themselves."""
-    return f"sqlite:///{quote(f'{file}')}"
+    path = quote(f"{file}")
+    # By the driver's name where it matters: of the plain scheme MLflow makes the folder without decoding it.
+    return f"sqlite{'' if path == f'{file}' else '+pysqlite'}:///{path}"
 
 
 def sqlite_file(address: str) -> Path | None:

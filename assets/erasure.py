@@ -81,7 +81,12 @@ class LakeTables:
             shutil.rmtree(packs)
         for file in self._files():
             if _rows(file, customer):
-                store(pl.read_parquet(file, hive_partitioning=False, glob=False).filter(pl.col("customer_id").ne_missing(customer)), file)
+                store(
+                    pl.read_parquet(file, hive_partitioning=False, glob=False).filter(
+                        pl.col("customer_id").ne_missing(customer)
+                    ),
+                    file,
+                )
         for night in self.lake.nights("ledger"):
             tables = ("raw_transactions", "transactions", "quarantine", "deliveries", "ledger")
             raw, valid, aside, deliveries, ledger = (self.lake.scan(table, [night]).collect() for table in tables)
@@ -105,7 +110,9 @@ class LakeTables:
         found: set[str] = set()
         for file in self._files():
             if _rows(file, customer) is not None:
-                ids = pl.scan_parquet(file, hive_partitioning=False, glob=False).filter(folded(pl.col("customer_id")) == alike)
+                ids = pl.scan_parquet(file, hive_partitioning=False, glob=False).filter(
+                    folded(pl.col("customer_id")) == alike
+                )
                 found.update(ids.select(pl.col("customer_id").unique()).collect().to_series())
         return sorted(found - {customer})
 

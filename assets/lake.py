@@ -139,7 +139,9 @@ class Lake(dg.ConfigurableIOManager):
                     pack.parent.mkdir(parents=True, exist_ok=True)
                     unpack(self.root, table, nights[0])
                     files = [self.file(table, each) for each in nights]
-                    rows = pl.scan_parquet(files, hive_partitioning=False, glob=False, schema=schema, missing_columns="insert")
+                    rows = pl.scan_parquet(
+                        files, hive_partitioning=False, glob=False, schema=schema, missing_columns="insert"
+                    )
                     store(rows, pack)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from assets.addresses import redacted, shown
+from assets.addresses import redacted, shown, sqlite_file
 from assets.database import URL_VARIABLE, DatabaseSource
 from assets.files import FileSource
 from assets.other_database import answer

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
-from assets.addresses import shown
+from assets.addresses import shown, sqlite_address
 from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
