@@ -121,9 +121,7 @@ def arrivals(
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
     if isinstance(source, DatabaseSource):
-        taken = [
-            unseen(lake, each, rules, night, mapped=columns.delivered, identity=source.identity) for each in taken
-        ]
+        taken = [unseen(lake, each, rules, night, mapped=columns.delivered, identity=source.identity) for each in taken]
     erased, known = erasures.read(), lake.arrived("customer_days", night)
     taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
