@@ -6,7 +6,7 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -73,14 +73,8 @@ def unpacked(file: Path, kind: str | None, *, name: str) -> Iterator[BinaryIO]:
         if kind == "zip":
             with zipfile.ZipFile(file) as archive, archive.open(only_member(archive, name=name)) as stream:
                 yield cast(BinaryIO, stream)
-        elif kind == "zstd":
-            import pyarrow as pa
-
-            with pa.input_stream(file, compression="zstd") as stream:
-                yield stream
         else:
-            opened: dict[str | None, Callable[[Path], Any]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
-            with opened.get(kind, lambda path: path.open("rb"))(file) as stream:
+            with _opened(file, kind) as stream:
                 yield stream
     except _DAMAGE:
         raise DeliveryError(f"{name}: the archive is cut off or damaged. Deliver the whole file again.") from None
@@ -88,6 +82,22 @@ def unpacked(file: Path, kind: str | None, *, name: str) -> Iterator[BinaryIO]:
         if "password" not in str(error):
             raise
         raise DeliveryError(f"{name}: the archive is locked by a password. Deliver it without.") from None
+
+
+def _opened(file: Path, kind: str | None) -> Any:
+    match kind:
+        case "gzip":
+            return gzip.open(file)
+        case "bzip2":
+            return bz2.open(file)
+        case "xz":
+            return lzma.open(file)
+        case "zstd":
+            import pyarrow as pa
+
+            return pa.input_stream(file, compression="zstd")
+        case _:
+            return file.open("rb")
 
 
 def only_member(archive: zipfile.ZipFile, *, name: str) -> str:

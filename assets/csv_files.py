@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import polars as pl
 
 from assets.dialects import Dialect
+from models.headers import looks_like_data
 from models.mapping import DeliveryError
 
 _DELIMITERS = ",;\t|"
@@ -176,21 +177,31 @@ def _guessed(head: str, dialect: Dialect) -> _Grammar:
 
 
 def _refuse_lines_above(lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]) -> None:
-    """Refuse a file whose header does not stand where it is looked for, if it is found further down."""
+    """Refuse a file whose header does not stand where it is looked for, if it is found further down.
+
+    It is the first line of the wanted names, or else, below a line of another width than most lines have, the first
+    line of that width, if it does not look like data.
+    """
+    place = None
     for delimiter in dict.fromkeys([grammar.delimiter, *(dialect.delimiter or _DELIMITERS)]):
-        single: Iterator[list[str]] = (
+        records: list[list[str]] = [
             next(replace(grammar, delimiter=delimiter).records([line[:_HEAD]]), []) for line in lines
+        ]
+        if place is None:
+            place = header_place(records, wanted)
+    if place is None:
+        records = [next(grammar.records([line[:_HEAD]]), []) for line in lines]
+        widths = [len(record) for record in records if any(record)]
+        usual = Counter(widths).most_common(1)[0][0]
+        first = [len(record) for record in records].index(usual)
+        if widths[0] < usual > 1 and not looks_like_data(records[first]):
+            place = first
+    if place and "".join(lines[:place]).strip():
+        skipped = dialect.skip_lines + place
+        raise DeliveryError(
+            f"{name}: line {skipped + 1} looks like the header, and there are lines above it. Set "
+            f"source.skip_lines = {skipped} in churn.toml, or deliver the file without them."
         )
-        if place := header_place(single, wanted):
-            if not "".join(lines[:place]).strip():
-                return
-            skipped = dialect.skip_lines + place
-            raise DeliveryError(
-                f"{name}: line {skipped + 1} looks like the header, and there are lines above it. Set "
-                f"source.skip_lines = {skipped} in churn.toml, or deliver the file without them."
-            )
-        if place == 0:
-            return
 
 
 def _counted(file: Path, scanned: pl.LazyFrame, grammar: _Grammar, width: int, dialect: Dialect) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.other_database import answer, limited, read_other
+from assets.other_database import answer, count_other, limited, read_other
 from assets.postgresql import (
     MOMENTS,
     NUMBERS,
@@ -175,6 +175,31 @@ def first_rows(source: DatabaseSource, most: int, scratch: Path) -> pl.LazyFrame
         statement = f"SELECT {top}* FROM {relation}{limit}"  # noqa: S608 (from settings)
         answer(source.url, statement, name=source.name, variable=URL_VARIABLE).write_parquet(path)
     return pl.scan_parquet(path)
+
+
+def arrived_by(source: DatabaseSource, definition: ChurnDefinition, night: date) -> int:
+    """Number of the rows that had arrived by the end of a night, as the database has them now.
+
+    Raises:
+        AwayError: If the server does not answer or hangs up.
+        DeliveryError: If the database cannot be reached or read, or lacks a column.
+    """
+    if not is_postgresql(source.url):
+        relation = source.name if source.query is None else source.relation
+        return count_other(
+            source.url,
+            relation,
+            source.arrived_column,
+            source.columns,
+            name=source.name,
+            variable=URL_VARIABLE,
+            night=night,
+        )
+    with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
+        types = types_of(source.relation, cursor)
+        rows = _select(source, types, definition, after=None, night=night)
+        cursor.execute(f"SELECT count(*) FROM ({rows}) arrived")  # noqa: S608 (names are quoted)
+        return int(cursor.fetchone()[0])
 
 
 def _end(night: date, definition: ChurnDefinition) -> datetime:

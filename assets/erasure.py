@@ -280,7 +280,7 @@ def _rows(file: Path, customer: str) -> int | None:
 
 
 def _exported(file: Path, customer: str) -> int | None:
-    return _traces(file, customer) if file.suffix == ".xlsx" else _rows(file, customer)
+    return _traces(file, customer, rb"[<>]") if file.suffix == ".xlsx" else _rows(file, customer)
 
 
 def _mentions(file: Path, customer: str) -> int | None:
@@ -298,10 +298,9 @@ def _enclosed(customer: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(rf"(?<={before})({blank})({forms})({blank})(?={after})")
 
 
-def _traces(file: Path, customer: str) -> int | None:
-    """Mentions in a file of whatever kind, as a field, a cell or a value of its own; None if it cannot be read."""
+def _traces(file: Path, customer: str, edge: bytes = rb"[\s,;|\"'<>*\x00]") -> int | None:
+    """Mentions in a file of whatever kind between two letters that end a field; None if it cannot be read."""
     forms = b"|".join(re.escape(form.encode()) for form in written_forms(customer))
-    edge = rb"[\s,;|\"'<>*\x00]"
     mention = re.compile(rb"(?:(?<=" + edge + rb")|\A)(?:" + forms + rb")(?=" + edge + rb"|\Z)")
     try:
         return sum(len(mention.findall(content)) for content in _contents(file))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,11 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     """The Dagster instance that keeps the record of this shop's runs, to be closed; warns where others keep theirs."""
     import dagster as dg
 
-    instance = dg.DagsterInstance.from_config(str(prepare_instance(settings)))
+    home = prepare_instance(settings)
+    # Two processes that open a new history at once destroy it.
+    with (state_folder(settings) / ".opening").open("w") as held:
+        flock(held, LOCK_EX)
+        instance = dg.DagsterInstance.from_config(str(home))
     if others := shops_beside(instance, settings):
         CONSOLE.print(
             f"DAGSTER_HOME also keeps the runs of {', '.join(others)}: its pages mix the tables of these shops. Unset "

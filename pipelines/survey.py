@@ -120,7 +120,9 @@ def survey(
             raise DeliveryError("\n".join(bad))
         seen = _surveyed(files, samples, answers, source.reading, timezone, return_pattern, today)
         count = len(files) + len(bad) if isinstance(source, FileSource) else 0
-        return replace(seen, files=count, lacking=(*bad, *seen.lacking))
+        passed_over = source.tell_passed_over() if isinstance(source, FileSource) else None
+        doubts = (*seen.doubts, *([passed_over] if passed_over else []))
+        return replace(seen, files=count, lacking=(*bad, *seen.lacking), doubts=doubts)
 
 
 def _frames(source: FileSource | DatabaseSource, scratch: Path) -> tuple[dict[str, pl.LazyFrame], list[str]]:
