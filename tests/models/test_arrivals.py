@@ -64,7 +64,8 @@ def test_every_reason_of_quarantine_is_reported():
 
 
 def test_every_check_that_can_be_asked_is_declared():
-    past = Past(nights=nights(*[100] * 8))
+    nobody = pl.Series([], dtype=pl.String)
+    past = Past(nights=nights(*[100] * 8), respelled=nobody, crowds=nobody)
     checks = {expectation.check for expectation in asked(past=past, mapped=RawTransaction.column_names()).values()}
 
     assert checks == set(raw_checks())
@@ -126,3 +127,16 @@ def test_a_profile_counts_rows_and_the_typical_size_of_an_amount():
     frame = raw(timestamp=[moment] * 4, amount=[10.0, -1_000.0, 0.0, None])
 
     assert profile(frame, NIGHT).collect().rows() == [(NIGHT, 4, pytest.approx(2))]
+
+
+def test_customers_in_another_spelling_stop_the_night_beyond_a_share_and_names_of_many_are_said():
+    past = Past(respelled=pl.Series(["42"]), crowds=pl.Series(["Laufkunde"]))
+    lines = raw(customer_id=["42", "00042", "Laufkunde", None])
+    frame, expected = raw_gate(lines, RULES, night=NIGHT, mapped=(), past=past, rows=4)
+    found = {expectation.name: expectation for expectation in expected}
+
+    assert frame.collect()["respelled"].to_list() == [True, False, False, None]
+    assert frame.collect()["crowd"].to_list() == [False, False, True, None]
+    assert found["customers_respelled"].severity == "ERROR"
+    assert found["customers_respelled"].arguments["mostly"] == 0.9
+    assert {found[name].severity for name in ("customers_spelled_once", "customers_single")} == {"WARN"}
