@@ -78,7 +78,7 @@ def test_what_could_mean_something_else_is_no_number(text):
 
 
 def test_numbers_of_files_have_their_types():
-    for dtype in (pl.Int64, pl.Float32, pl.Decimal(10, 2), pl.UInt8):
+    for dtype in (pl.Int64(), pl.Float32(), pl.Decimal(10, 2), pl.UInt8()):
         frame = pl.LazyFrame({"number": pl.Series([1, None]).cast(dtype)})
         assert frame.select(read_numbers(pl.col("number"), dtype)).collect()["number"].to_list() == [1.0, None]
 
