@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from models.spellings import NOBODY
+from models.spellings import NOBODY, respelled
 
 _SELDOM = 0.01
 _ALMOST_ALL = 0.95
@@ -31,7 +31,14 @@ def doubts(rows: pl.DataFrame) -> list[str]:
     Returns:
         Sentences: what was seen, why it harms, what to do.
     """
-    return [*_single_orders(rows), *_placeholders(rows), *_order_totals(rows), *_pieces(rows), *_currencies(rows)]
+    return [
+        *_single_orders(rows),
+        *_placeholders(rows),
+        *_respelled(rows),
+        *_order_totals(rows),
+        *_pieces(rows),
+        *_currencies(rows),
+    ]
 
 
 def return_pattern(rows: pl.DataFrame) -> str | None:
@@ -118,6 +125,18 @@ def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
         yield (
             f"customer_id says {shown} in {names['count'].sum():,} lines: many people under one name look like one "
             "loyal customer. Deliver these lines with an empty customer"
+        )
+
+
+def _respelled(rows: pl.DataFrame) -> Iterator[str]:
+    customers = rows.drop_nulls("customer_id").group_by("customer_id").agg(lines=pl.len())
+    again = respelled(customers, pl.Series([], dtype=pl.String))
+    if len(again):
+        lines = customers.filter(pl.col("customer_id").is_in(again.implode()))["lines"].sum()
+        yield (
+            f"{len(again):,} of {customers.height:,} customers, in {lines:,} lines, are others but for capitals, "
+            "blanks, leading zeros or .0: one customer in two spellings looks like two. Deliver ids in one spelling, as "
+            "text"
         )
 
 
