@@ -135,8 +135,7 @@ def _respelled(rows: pl.DataFrame) -> Iterator[str]:
         lines = customers.filter(pl.col("customer_id").is_in(again.implode()))["lines"].sum()
         yield (
             f"{len(again):,} of {customers.height:,} customers, in {lines:,} lines, are others but for capitals, "
-            "blanks, leading zeros or .0: one customer in two spellings looks like two. Deliver ids in one spelling, as "
-            "text"
+            "blanks, leading zeros or .0: one customer in two spellings looks like two. Deliver them in one spelling"
         )
 
 
