@@ -4,17 +4,14 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from models.spellings import NOBODY, respelled
+
 _SELDOM = 0.01
 _ALMOST_ALL = 0.95
-# Names that stand for nobody, in words of tills, shops and databases; the part before the @ where they are addresses.
-_PLACEHOLDER = (
-    r"(?i)^(n/?a|none|null|nan|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]"
-    r"|onbekend|nieznany|ok[aä]nd|guest\w*|gast|invit[eé]|invitado|convidado|ospite|go[sś][cć]|g[aä]st|anonym\w*"
-    r"|an[oóô]nim\w*|redacted.*|divers\w*|einmalkund\w*|laufkund\w*|barverkauf|barkunde|cpd|mr\.? ?x|max mustermann"
-    r"|john doe|jane doe|walk[- _]?in.*|cash.*|default.*|one[- _]?time.*|counter sales?|retail customer"
-    r"|consumidor final|client(e)? (de )?(passage|comptoir|contado|generico|gen[eé]rico)|passant\w*|kontant\w*"
-    r"|no[- _]?reply|do[- _]?not[- _]?reply|info|admin|office|kasse|kontakt|contact|support|sales|shop|service"
-    r"|noemail|no[- _]?mail|keine?)(@.*)?$"
+# Addresses and words that may be one customer's own, but mostly are many people's.
+_SHARED = (
+    r"(?i)^(redacted.*|info|admin|office|kasse|kontakt|contact|support|sales|shop|service|noemail|no[- _]?mail|keine?"
+    r"|cash.*|default.*|one[- _]?time.*|kontant\w*)(@.*)?$"
 )
 _PLACEHOLDER_NUMBER = r"^(0+|-1|9{5,})$"
 _OUTSIZED = 5
@@ -34,7 +31,14 @@ def doubts(rows: pl.DataFrame) -> list[str]:
     Returns:
         Sentences: what was seen, why it harms, what to do.
     """
-    return [*_single_orders(rows), *_placeholders(rows), *_order_totals(rows), *_pieces(rows), *_currencies(rows)]
+    return [
+        *_single_orders(rows),
+        *_placeholders(rows),
+        *_respelled(rows),
+        *_order_totals(rows),
+        *_pieces(rows),
+        *_currencies(rows),
+    ]
 
 
 def return_pattern(rows: pl.DataFrame) -> str | None:
@@ -115,12 +119,23 @@ def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
     # Among numbered customers a name without any digit is one of the till, not of a person.
     numbered = pl.col("customer_id").str.contains(r"\d")
     unlike = ~numbered & (numbered.mean() >= _MOSTLY_NUMBERED) & (pl.len() >= _LEAST_LINES)
-    names = customers.filter(pl.col("customer_id").str.contains(_PLACEHOLDER) | number | crowd | unlike)
+    names = customers.filter(pl.col("customer_id").str.contains(f"{NOBODY}|{_SHARED}") | number | crowd | unlike)
     if names.height:
         shown = ", ".join(f"{name!r}" for name in names["customer_id"].head(_SHOWN)) + ", …" * (names.height > _SHOWN)
         yield (
             f"customer_id says {shown} in {names['count'].sum():,} lines: many people under one name look like one "
             "loyal customer. Deliver these lines with an empty customer"
+        )
+
+
+def _respelled(rows: pl.DataFrame) -> Iterator[str]:
+    customers = rows.drop_nulls("customer_id").group_by("customer_id").agg(lines=pl.len())
+    again = respelled(customers, pl.Series([], dtype=pl.String))
+    if len(again):
+        lines = customers.filter(pl.col("customer_id").is_in(again.implode()))["lines"].sum()
+        yield (
+            f"{len(again):,} of {customers.height:,} customers, in {lines:,} lines, are others but for capitals, "
+            "blanks, leading zeros or .0: one customer in two spellings looks like two. Deliver them in one spelling"
         )
 
 

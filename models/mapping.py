@@ -260,38 +260,51 @@ def canonical(
     found = resolve(frame.collect_schema().names(), mapping, file=file)
     frame = plain(frame, found.values())
     schema = frame.collect_schema()
-    texts = {name: read_text(pl.col(own), schema[own], whole=name in notation.whole) for name, own in found.items()}
-    columns: dict[str, pl.Expr] = {}
+    raw: dict[str, pl.Expr] = {}
     for name, own in found.items():
         dtype = schema[own]
+        raw[_said(name)] = read_text(pl.col(own), dtype, whole=name in notation.whole)
         if name in _NUMBERS:
-            columns[name] = read_numbers(pl.col(own), dtype, notation.marks.get(name, "."))
+            raw[name] = read_numbers(pl.col(own), dtype, notation.marks.get(name, "."))
         elif name in _MOMENTS:
-            columns[name] = read_moments(pl.col(own), dtype, notation.patterns[name], timezone)
-        else:
-            columns[name] = texts[name]
+            raw[name] = read_moments(pl.col(own), dtype, notation.patterns[name], timezone)
+    columns = {name: pl.col(name if name in raw else _said(name)) for name in found}
+    lost = {name: columns[name].is_null() & pl.col(_said(name)).is_not_null() for name in found if name in raw}
+    for name in IDS:
+        if name in found and schema[found[name]] == pl.String:
+            lost[name] = is_rounded(columns[name])
+            columns[name] = pl.when(~lost[name]).then(columns[name])
     if "amount" not in columns and {"quantity", "unit_price"} <= columns.keys():
         columns["amount"] = columns["quantity"] * columns["unit_price"]
     if "contract_until" in columns:
         columns["contract_until"] = columns["contract_until"].dt.convert_time_zone(timezone).dt.date()
-    lost = {
-        name: columns[name].is_null() & texts[name].is_not_null() for name in (*_NUMBERS, *_MOMENTS) if name in found
-    }
-    for name in IDS:
-        if name in found and schema[found[name]] == pl.String:
-            lost[name] = is_rounded(texts[name])
-            columns[name] = pl.when(~lost[name]).then(texts[name])
-    said = pl.struct(pl.when(gone).then(texts[name]).alias(name) for name, gone in lost.items()).struct.json_encode()
-    said = said.str.replace_all(rf'"(?:{"|".join(lost)})":null,?', "").str.replace(r",\}$", "}")
+    unread = pl.struct(pl.when(gone).then(pl.col(_said(name))).alias(name) for name, gone in lost.items())
     types: dict[str, Any] = dict.fromkeys(_TEXTS, pl.String) | dict.fromkeys(_NUMBERS, pl.Float64)
     types |= {"timestamp": pl.Datetime("us", "UTC"), "contract_until": pl.Date}
+    # Each value is read once, and what follows from it is a step of its own: readers are not told to be alike.
     return (
-        frame.select(
+        frame.select(expression.alias(name) for name, expression in raw.items())
+        .select(
             *(columns.get(name, pl.lit(None)).cast(dtype).alias(name) for name, dtype in types.items()),
             columns["timestamp"].dt.convert_time_zone(timezone).dt.date().alias("day"),
-            pl.when(pl.any_horizontal(lost.values())).then(said).alias("unreadable"),
+            unread.map_batches(_as_json, return_dtype=pl.String, is_elementwise=True).alias("unreadable"),
             pl.lit(file).alias("source_file"),
         )
         .with_row_index("source_row", offset=1)
         .cast({"source_row": pl.Int64})
     )
+
+
+def _said(name: str) -> str:
+    return f"{name} as text"
+
+
+def _as_json(rows: pl.Series) -> pl.Series:
+    """What each row said that could not be read, as JSON; null where there was nothing such."""
+    places = rows.to_frame().select(pl.any_horizontal(pl.first().struct.unnest().is_not_null())).to_series().arg_true()
+    text = pl.repeat(None, len(rows), dtype=pl.String, eager=True)
+    if not len(places):
+        return text
+    said = rows.gather(places).struct.json_encode()
+    empty = rf'"(?:{"|".join(rows.struct.fields)})":null,?'
+    return text.scatter(places, said.str.replace_all(empty, "").str.replace(r",\}$", "}"))

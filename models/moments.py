@@ -159,6 +159,9 @@ def moment_order(sample: pl.Series, *, usual: Collection[str] = ()) -> Order:
         moments = moments.set(~moments.dt.year().is_between(*_YEARS), None)
         if moments.count():
             read[pattern] = moments
+        # Nobody writes the day between year and month: such a pattern has no rival.
+        if moments.count() == len(moments) and pattern.startswith("%Y"):
+            break
     if not read:
         return Order()
     most = max(moments.count() for moments in read.values())
@@ -248,18 +251,12 @@ def read_moments(column: pl.Expr, dtype: pl.DataType, written: str | None, zone:
         return _local(_counted(_as_number(column, dtype), written), zone)
     if _ANY_ZONE.search(written) and not _PATTERN_ZONE.search(written):
         raise ValueError(f"the pattern {written!r} has a zone before its end: leave it out, zones are read anyway")
-    read = column.map_batches(
-        lambda values: _read_text(values, written), return_dtype=pl.Struct(_READ), is_elementwise=True
+    return column.map_batches(
+        lambda values: _read_text(values, written, zone), return_dtype=pl.Datetime("us", "UTC"), is_elementwise=True
     )
-    utc = read.struct.field("naive").dt.replace_time_zone("UTC")
-    return pl.when(read.struct.field("zoned")).then(utc).otherwise(_local(read.struct.field("naive"), zone))
 
 
-_READ: dict[str, pl.DataType] = {"naive": pl.Datetime("us"), "zoned": pl.Boolean()}
-
-
-def _read_text(values: pl.Series, pattern: str) -> pl.Series:
-    """Moments of text: in UTC where a zone or an offset says so, of the clock elsewhere."""
+def _read_text(values: pl.Series, pattern: str, zone: str) -> pl.Series:
     bare = _PATTERN_ZONE.sub("", pattern)
     text = values.str.strip_chars()
     # Most files follow one pattern to the letter, or to the zone: what costs more is asked of the rest alone.
@@ -277,7 +274,17 @@ def _read_text(values: pl.Series, pattern: str) -> pl.Series:
         east = (offsets.fill_null(0).cast(pl.Int64) * 60_000_000).cast(pl.Duration("us"))
         naive = naive.scatter(rest, read - east)
         zoned = zoned.scatter(rest, offsets.is_not_null())
-    return pl.DataFrame({"naive": naive, "zoned": zoned}).to_struct(values.name)
+    if zoned.all():
+        return naive.dt.replace_time_zone("UTC")
+    frame = pl.DataFrame({"naive": naive, "zoned": zoned})
+    utc = pl.when("zoned").then(pl.col("naive").dt.replace_time_zone("UTC"))
+    local = _placed(pl.col("naive"), zone).dt.convert_time_zone("UTC")
+    read = frame.select(utc.otherwise(local) if zoned.any() else local).to_series()
+    skipped = (read.is_null() & naive.is_not_null()).arg_true()
+    if len(skipped):
+        later = naive.gather(skipped).to_frame().select(_local(pl.first(), zone)).to_series()
+        read = read.scatter(skipped, later)
+    return read
 
 
 def _read_alike(text: pl.Series, pattern: str) -> pl.Series:
@@ -343,10 +350,12 @@ def _spelled(text: pl.Series) -> pl.Series:
 
 def _local(naive: pl.Expr, zone: str) -> pl.Expr:
     # The hour that a clock skips in spring is read as the hour after, the one it repeats in autumn as the first.
-    def placed(moment: pl.Expr) -> pl.Expr:
-        return moment.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    later = _placed(naive + pl.duration(hours=1), zone)
+    return _placed(naive, zone).fill_null(later).dt.convert_time_zone("UTC")
 
-    return placed(naive).fill_null(placed(naive + pl.duration(hours=1))).dt.convert_time_zone("UTC")
+
+def _placed(naive: pl.Expr, zone: str) -> pl.Expr:
+    return naive.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
 
 
 def _as_number(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:

@@ -6,13 +6,15 @@ from models.ids import folded
 
 _LEAST_CUSTOMERS = 10
 _OUTSIZED = 5
-_NOBODY = (
+_MOSTLY_NUMBERED = 0.8
+NOBODY = (
     r"(?i)^(n\.?n\.?|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
-    r"|guest|gast|invit[eé]|invitado|convidado|ospite|anonym\w*|an[oóô]nim\w*|divers\w*|einmalkund\w*|laufkund\w*"
-    r"|bar(verkauf|kunde)|cpd|mr\.? ?x|walk[- _]?in.*|(cash|default|retail|one[- _]?time|counter) (customer|sales?)"
-    r"|consumidor final|client (de )?(passage|comptoir)|passant\w*"
-    r"|(guest|test|info|no[-_.]?reply|do[-_.]?not[-_.]?reply)@.*)$"
+    r"|nieznany|ok[aä]nd|guest\w*|gast|invit[eé]|invitado|convidado|ospite|go[sś][cć]|g[aä]st|anonym\w*|an[oóô]nim\w*"
+    r"|divers\w*|einmalkund\w*|laufkund\w*|bar(verkauf|kunde)|cpd|mr\.? ?x|max mustermann|j(ohn|ane) doe"
+    r"|walk[- _]?in.*|(cash|default|retail|one[- _]?time|counter) (customer|sales?)|consumidor final|passant\w*"
+    r"|clien(t|te) (de )?(passage|comptoir|contado|gen[eé]rico)|no[-_. ]?reply|do[-_. ]?not[-_. ]?reply)(@.*)?$"
 )
+"""Names that stand for nobody, in words of tills, shops and databases; of addresses the part before the @."""
 
 
 def respelled(tonight: pl.DataFrame, known: pl.Series) -> pl.Series:
@@ -35,7 +37,7 @@ def respelled(tonight: pl.DataFrame, known: pl.Series) -> pl.Series:
 
 
 def crowds(customers: pl.DataFrame, max_share: float) -> pl.Series:
-    """Names under which many people seem to stand: those of tills and shops, and whoever has far too large a share.
+    """Names under which many people seem to stand: of tills and shops, and of whoever has far too large a share.
 
     Args:
         customers: customer_id and lines (or orders), one row each.
@@ -44,8 +46,11 @@ def crowds(customers: pl.DataFrame, max_share: float) -> pl.Series:
     """
     lines = pl.col("lines")
     outsized = (lines > max_share * lines.sum()) & (lines > _OUTSIZED * lines.mean()) & (pl.len() >= _LEAST_CUSTOMERS)
-    nobody = pl.col("customer_id").str.contains(_NOBODY)
-    return customers.filter((max_share < 1) & (outsized | nobody))["customer_id"].sort()
+    # Among numbered customers a name without any digit is one of the till, not of a person.
+    numbered = pl.col("customer_id").str.contains("[0-9]")
+    unlike = ~numbered & (numbered.mean() >= _MOSTLY_NUMBERED) & (pl.len() >= _LEAST_CUSTOMERS)
+    nobody = pl.col("customer_id").str.contains(NOBODY)
+    return customers.filter((max_share < 1) & (outsized | nobody | unlike))["customer_id"].sort()
 
 
 def crowds_of(features: pl.DataFrame, max_share: float) -> pl.Series:

@@ -20,7 +20,7 @@ from assets.past_nights import past_of
 from assets.transactions import parted_rows
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY
-from models.mapping import ColumnMapping
+from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules
 
 COLUMNS = ColumnMapping(
@@ -102,6 +102,38 @@ def test_a_bad_file_is_left_out_said_and_read_once_it_is_mended(desk):
     assert (again["skipped_files"], desk.digests()) == (1, stored)
     assert noted(desk.take(NEXT, on_bad_file="skip"))["skipped_files"] == 0
     assert desk.table("transactions", NEXT)["customer_id"].to_list() == ["b"]
+
+
+def test_a_file_that_leaves_open_how_it_is_written_is_read_as_those_beside_it(desk):
+    desk.deliver("1.csv", "a;03/04/2024;o1;tea;1.250;0", header=HEADER.replace(",", ";"))
+    desk.deliver("2.csv", "a;04/13/2023;o2;tea;1,50;0", header=HEADER.replace(",", ";"))
+    said = noted(desk.take(NIGHT))
+    amounts = dict(desk.table("transactions", NIGHT).select("day", "amount").iter_rows())
+    assert amounts == {date(2024, 3, 4): 1250.0, date(2023, 4, 13): 1.5}
+    assert "1.csv: nothing tells day from month: 'day' is read as '%m/%d/%Y', as in other files." in said["notes"]
+
+    desk.deliver("3.csv", "a;04/01/2024;o3;tea;2.500;0", header=HEADER.replace(",", ";"))
+    desk.take(NEXT)
+    assert desk.table("transactions", NEXT).select("day", "amount").row(0) == (NEXT, 2500.0)
+    written = desk.table("deliveries", NEXT).select("decimal_mark", "timestamp_pattern").row(0)
+    assert written == (None, None)
+
+
+def test_a_file_that_nothing_tells_how_it_is_written_is_asked_about(desk):
+    desk.deliver("1.csv", "a,2024-03-30,o1,tea,1.250,0", "a,2024-03-30,o2,tea,2.500,0")
+    with pytest.raises(DeliveryError, match=r"1\.csv: column 'paid' holds numbers such as '9\.999'.*source\.decimal"):
+        desk.take(NIGHT)
+
+
+def test_ids_that_a_spreadsheet_rounded_and_rows_to_come_are_noted(desk):
+    desk.deliver(
+        "1.csv", "4.00638E+12,2024-03-30,o1,tea,1.5,0", "a,2024-03-31,o2,4.00638E+12,2,0", "a,2024-04-05,o3,,2,0"
+    )
+    said = noted(desk.take(NIGHT))
+    assert "are no ids: 1 of customer_id, 1 of product. Deliver text." in said["notes"]
+    assert "1.csv: rows of later days wait for their nights: 1 from 2024-04-05 to 2024-04-05." in said["notes"]
+    assert "rows of later days wait for their nights: 1 from" in noted(desk.take(NEXT))["notes"]
+    assert desk.table("quarantine", NIGHT)["reasons"].to_list() == [["customer_id_missing"]]
 
 
 def test_damage_behind_the_first_rows_of_a_file_leaves_it_out_whole(desk):

@@ -418,6 +418,8 @@ def test_the_suites_that_the_contracts_yield_are_those_that_were_reviewed():
     past = Past(
         nights=pl.DataFrame({"night": dates, "rows": [1_000] * 8, "magnitude": [1.0] * 8}),
         customers=pl.Series("customer_id", ["C1"]),
+        respelled=pl.Series([], dtype=pl.String),
+        crowds=pl.Series([], dtype=pl.String),
     )
     mapped = RawTransaction.column_names()
     _, raw = raw_gate(

@@ -134,6 +134,19 @@ def test_a_profile_counts_rows_and_the_typical_size_of_an_amount():
     assert profile(frame, NIGHT).collect().rows() == [(NIGHT, 4, pytest.approx(2))]
 
 
+def test_customers_in_another_spelling_stop_the_night_beyond_a_share_and_names_of_many_are_said():
+    past = Past(respelled=pl.Series(["42"]), crowds=pl.Series(["Laufkunde"]))
+    lines = raw(customer_id=["42", "00042", "Laufkunde", None])
+    frame, expected = raw_gate(lines, RULES, night=NIGHT, mapped=(), past=past, rows=4)
+    found = {expectation.name: expectation for expectation in expected}
+
+    assert frame.collect()["respelled"].to_list() == [True, False, False, None]
+    assert frame.collect()["crowd"].to_list() == [False, False, True, None]
+    assert found["customers_respelled"].severity == "ERROR"
+    assert found["customers_respelled"].arguments["mostly"] == 0.9
+    assert {found[name].severity for name in ("customers_spelled_once", "customers_single")} == {"WARN"}
+
+
 @pytest.mark.parametrize(("changed", "asked_for"), [(0, False), (9, False), (10, True), (99, True)])
 def test_a_history_that_comes_again_changed_is_judged_by_its_share_of_the_orders(changed, asked_for):
     past = Past(nights=nights(100), changed_orders=changed, orders=100)

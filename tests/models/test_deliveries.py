@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.deliveries import IDENTITY, discrepancies, due, numbered, unknown
+from models.deliveries import IDENTITY, Delivery, discrepancies, due, numbered, unknown, waiting
 from models.mapping import ColumnMapping, Reading, canonical
 
 MAPPING = ColumnMapping(customer_id=("customer",), timestamp=("day",), product=("product",), transaction_id=("order",))
@@ -82,3 +82,28 @@ def test_a_ledger_adds_up_or_says_where_it_does_not():
     assert discrepancies(ledger, **stored | {"due": 1_008}) == [
         "1,008 rows due from the deliveries, but 1,009 rows stored as they arrived."
     ]
+
+
+def test_rows_that_wait_are_counted_every_night_and_doubted_where_they_cannot_have_happened():
+    def line(file, night, later, first, last):
+        empty = dict.fromkeys(Delivery.column_names())
+        counts = {"rows": 9, "due": 1, "later": later, "size": 1, "digest": file, "identity": ""}
+        return empty | counts | {"night": night, "source_file": file, "next_day": first, "last_day": last}
+
+    days = [START + timedelta(days=day) for day in range(40)]
+    manifest = pl.DataFrame(
+        [
+            line("a", days[0], 3, days[2], days[3]),
+            line("b", days[0], 5, days[4], days[30]),
+            line("c", days[0], 7, days[1], days[1]),
+        ],
+        schema=Delivery.create_empty().schema,
+    )
+    tonight = [line("d", days[1], 1, days[2], days[2])]
+    assert list(waiting(manifest, tonight, night=days[1], today=days[1])) == [
+        ("a", "rows_waiting", f"3 from {days[2]} to {days[3]}"),
+        ("b", "rows_in_future", f"5 from {days[4]} to {days[30]}"),
+        ("d", "rows_waiting", f"1 from {days[2]} to {days[2]}"),
+    ]
+    again = {file: kind for file, kind, _ in waiting(manifest, tonight, night=days[1], today=days[39])}
+    assert again["b"] == "rows_waiting"

@@ -56,6 +56,12 @@ def test_a_number_is_a_placeholder_where_it_outweighs_everybody() -> None:
     assert any(sentence.startswith("customer_id says '0000' in 30 lines") for sentence in doubts(read({"who": heavy})))
 
 
+def test_customers_in_two_spellings_are_counted() -> None:
+    (sentence,) = doubts(read({"who": [f"{row % 7 + 1:0{5 if row % 2 else 1}}" for row in range(ROWS)]}))
+
+    assert sentence.startswith("7 of 14 customers, in ")
+
+
 def test_a_total_on_every_line_of_an_order_is_doubted() -> None:
     (sentence,) = doubts(read({"amount": [row // 2 * 3.5 for row in range(ROWS)]}))
 

@@ -46,9 +46,19 @@ def customers(*rows, **columns):
     return pl.DataFrame({**frame, **columns})
 
 
-def decided(frame, policy, previous=PAST, consent=None):
-    chosen = decide(frame, previous, NIGHT, policy, consent)
+def decided(frame, policy, previous=PAST, consent=None, crowds=None):
+    chosen = decide(frame, previous, NIGHT, policy, consent, crowds=crowds)
     return {row["customer_id"]: row for row in chosen.rows(named=True)}
+
+
+def test_nobody_is_called_under_a_name_that_many_share():
+    found = decided(customers((0.9, 900.0), (0.8, 900.0)), Policy((GIFT,)), crowds=pl.Series(["c00"]))
+    assert (found["c00"]["suppressed_reason"], found["c00"]["action"], found["c00"]["deliver"]) == (
+        "not_one_person",
+        "none",
+        False,
+    )
+    assert found["c01"]["deliver"]
 
 
 @pytest.mark.parametrize(

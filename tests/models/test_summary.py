@@ -51,3 +51,10 @@ def test_without_amounts_the_riskiest_come_first_and_money_is_unknown():
 def test_an_empty_night_has_nothing_to_say():
     found = summary(rows(), active=9)
     assert (found["active"], found["at_risk"], found["delivered"], found["top"]) == (9, 0, 0, [])
+
+
+def test_a_name_that_many_share_is_never_among_those_to_call():
+    table = rows({}, {**KEPT_BACK, "suppressed_reason": "not_one_person", "value_at_risk": 9999.0})
+    found = summary(table, active=2)
+    assert [row["customer_id"] for row in found["top"]] == ["c0"]
+    assert found["suppressed"] == {"not_one_person": 1}
