@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +116,7 @@ def arrivals(
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
-    erased, known = erasures.read(), lake.arrived("customer_days", night)
+    erased, known = erasures.read(), partial(lake.arrived, "customer_days", night)
     taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]

@@ -30,7 +30,7 @@ GENERATED = {
     *("lake", "landing", "mlartifacts", "mlflow.db", "reports"),
 }
 """What a run leaves behind: not there in a fresh clone."""
-SUFFIXES = (".db", ".lock", ".md", ".py", ".svg", ".toml", ".yaml")
+SUFFIXES = (".db", ".json", ".lock", ".md", ".py", ".svg", ".toml", ".yaml")
 TYPES = {
     pl.String: "text",
     pl.Date: "date",

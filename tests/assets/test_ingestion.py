@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.erased import Erasures
 from assets.features import customer_days, customer_items
 from assets.files import FileSource
 from assets.ingestion import arrivals
@@ -50,6 +51,7 @@ class Desk:
                 "source": FileSource(str(self.landing), COLUMNS, **source),
                 "scratch": self.scratch,
                 "network": Network(),
+                "erasures": Erasures(self.landing.parent / "lake.erased.json"),
                 "columns": COLUMNS,
                 "churn": ChurnDefinition(timezone=timezone),
                 "rules": ValidationRules(return_pattern="^C"),
