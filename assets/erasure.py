@@ -81,7 +81,12 @@ class LakeTables:
             shutil.rmtree(packs)
         for file in self._files():
             if _rows(file, customer):
-                store(pl.read_parquet(file).filter(pl.col("customer_id").ne_missing(customer)), file)
+                store(
+                    pl.read_parquet(file, hive_partitioning=False, glob=False).filter(
+                        pl.col("customer_id").ne_missing(customer)
+                    ),
+                    file,
+                )
         for night in self.lake.nights("ledger"):
             tables = ("raw_transactions", "transactions", "quarantine", "deliveries", "ledger")
             raw, valid, aside, deliveries, ledger = (self.lake.scan(table, [night]).collect() for table in tables)
@@ -105,14 +110,16 @@ class LakeTables:
         found: set[str] = set()
         for file in self._files():
             if _rows(file, customer) is not None:
-                ids = pl.scan_parquet(file, hive_partitioning=False).filter(folded(pl.col("customer_id")) == alike)
+                ids = pl.scan_parquet(file, hive_partitioning=False, glob=False).filter(
+                    folded(pl.col("customer_id")) == alike
+                )
                 found.update(ids.select(pl.col("customer_id").unique()).collect().to_series())
         return sorted(found - {customer})
 
     def first_nights(self) -> pl.DataFrame:
         """customer_id and the first night of everybody of whom the lake has more than what they permit."""
         parts = [
-            pl.scan_parquet(file, hive_partitioning=False).select(
+            pl.scan_parquet(file, hive_partitioning=False, glob=False).select(
                 pl.col("customer_id").unique(), night=pl.lit(file.parent.name.removeprefix("night=")).str.to_date()
             )
             for file in self._files()
@@ -194,7 +201,7 @@ class Exports:
         for folder in sorted({file.parent for file in self.files() if _exported(file, customer)}):
             # Without the file for programs there is nothing to write the others from: they stay, and are counted.
             if (folder / EXPORTED).exists():
-                others = pl.read_parquet(folder / EXPORTED).filter(pl.col("customer_id") != customer)
+                others = pl.read_parquet(folder / EXPORTED, glob=False).filter(pl.col("customer_id") != customer)
                 export(others, folder, language=self.language, segments=self.segments)
 
     def files(self) -> list[Path]:
