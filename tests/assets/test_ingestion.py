@@ -54,7 +54,6 @@ class Desk:
                 "source": FileSource(str(self.landing), COLUMNS, **source),
                 "scratch": self.scratch,
                 "network": Network(),
-                "erasures": Erasures(self.landing.parent / "lake.erased.json"),
                 "columns": COLUMNS,
                 "erasures": Erasures(self.scratch.parent / "lake.erased.json"),
                 "churn": ChurnDefinition(timezone=timezone),
