@@ -3,18 +3,20 @@
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
-from assets.lake import Lake
-from assets.nights import as_night
 from models.deliveries import Arrival
 from models.delivery_notes import ERASED
 from models.erasure import Erased
+
+if TYPE_CHECKING:
+    from assets.lake import Lake
 
 APPLIED = ".erasures"
 """File in the lake that says which erasures it has seen: that of a restored lake has seen fewer."""
@@ -39,7 +41,7 @@ class Erasures:
         if not self.file.exists():
             return Erased(secrets.token_hex(16), {})
         noted = json.loads(self.file.read_text(encoding="utf-8"))
-        return Erased(noted["salt"], {digest: as_night(until) for digest, until in noted["until"].items()})
+        return Erased(noted["salt"], {digest: date.fromisoformat(until) for digest, until in noted["until"].items()})
 
     def remember(self, customer: str, until: date) -> bool:
         """Keep the rows of a customer up to a day out from now on.
@@ -59,12 +61,12 @@ class Erasures:
         digest = erased.digest(customer)
         self._write(erased.salt, {who: day for who, day in erased.until.items() if who != digest})
 
-    def applied_to(self, lake: Lake) -> bool:
+    def applied_to(self, lake: "Lake") -> bool:
         """Whether a lake has seen every erasure."""
         erased, mark = self.read(), Path(lake.root) / APPLIED
         return not erased.until or (mark.exists() and mark.read_text(encoding="utf-8") == erased.state)
 
-    def mark(self, lake: Lake) -> None:
+    def mark(self, lake: "Lake") -> None:
         """Note that a lake has seen every erasure."""
         mark = Path(lake.root) / APPLIED
         mark.parent.mkdir(parents=True, exist_ok=True)
@@ -82,13 +84,13 @@ class Erasures:
         draft.replace(self.file)
 
 
-def spared(arrival: Arrival, erased: Erased, known: pl.LazyFrame) -> Arrival:
+def spared(arrival: Arrival, erased: Erased, known: Callable[[], pl.LazyFrame]) -> Arrival:
     """What a file or a database brings, without the rows of those who were erased.
 
     Args:
         arrival: What it brings.
         erased: Who was erased.
-        known: customer_id and day of what the lake has.
+        known: Gives customer_id and day of what the lake has.
     """
     if arrival.rows is None or arrival.line is None:
         return arrival

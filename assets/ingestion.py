@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -122,7 +123,7 @@ def arrivals(
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
     if isinstance(source, DatabaseSource):
         taken = [unseen(lake, each, rules, night, mapped=columns.delivered, identity=source.identity) for each in taken]
-    erased, known = erasures.read(), lake.arrived("customer_days", night)
+    erased, known = erasures.read(), partial(lake.arrived, "customer_days", night)
     taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]

@@ -1,5 +1,6 @@
 """What is on record besides purchases: attributes, contacts, tickets, answers, as they arrived tonight."""
 
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -37,4 +38,6 @@ def customer_facts(
     for sentence in unusable(delivered):
         context.log.warning(sentence)
     # Only what is new is tried against those who were erased, which is slow.
-    return erasures.read().without(arriving(delivered, known, night=night), lake.arrived("customer_days", night))
+    return erasures.read().without(
+        arriving(delivered, known, night=night), partial(lake.arrived, "customer_days", night)
+    )

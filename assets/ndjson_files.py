@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from models.headers import tell_names
 from models.mapping import DeliveryError
 
 _MOST_KEYS = 1_000
@@ -69,7 +70,7 @@ def read_ndjson(file: Path, *, name: str, wanted: Set[str] = frozenset()) -> pl.
     if inside and wanted and not wanted & {key.strip().lower() for key in types}:
         raise DeliveryError(
             f"{name}: no column that a setting names is there. Values stand inside "
-            f"{' and '.join(map(repr, inside[:5]))}: flatten it, so that each is a key of its own."
+            f"{tell_names(inside)}: flatten it, so that each is a key of its own."
         )
     schema = pl.Schema({key: _type_of(found) for key, found in types.items()})
     frame = pl.scan_ndjson(escape(str(file)), schema=schema)

@@ -89,9 +89,9 @@ def _unreachable(message: str, variable: str) -> str:
 
 
 def refusal(error: Exception) -> str:
-    """What the server said, without the driver's wrapping."""
+    """What the server said, without the driver's wrapping and without a value that it could not read."""
     answer = re.search(r"ERROR:\s+(.+)", str(error))
-    return answer[1] if answer else str(error).splitlines()[0]
+    return re.sub(r': "[^"]*"$', "", answer[1] if answer else str(error).splitlines()[0])
 
 
 def quoted(name: str) -> str:

@@ -1,6 +1,6 @@
 """Customers who were erased: their old rows stay out when a source delivers them again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
@@ -45,7 +45,7 @@ class Erased:
             found = list(zip(tried, map(self.until.get, pool.map(self.digest, tried)), strict=True))
         return pl.DataFrame(found, schema=_LEFT_OUT, orient="row").drop_nulls()
 
-    def left_out(self, rows: pl.LazyFrame, known: pl.LazyFrame | None = None) -> pl.DataFrame:
+    def left_out(self, rows: pl.LazyFrame, known: Callable[[], pl.LazyFrame] | None = None) -> pl.DataFrame:
         """Those of the customers of some rows whose rows have to stay out.
 
         Only who can have been erased is tried, for a digest is slow: rows after the last erasure come in, and rows from
@@ -53,7 +53,7 @@ class Erased:
 
         Args:
             rows: Anything with customer_id and `day`.
-            known: customer_id and `day` of what the lake has, where there is anything.
+            known: Gives customer_id and `day` of what the lake has; not asked where nobody was erased.
 
         Returns:
             customer_id and until.
@@ -68,14 +68,14 @@ class Erased:
             .collect()
         )
         if known is not None and oldest.height:
-            theirs = known.join(oldest.lazy(), on="customer_id", how="semi")
+            theirs = known().join(oldest.lazy(), on="customer_id", how="semi")
             since = theirs.group_by("customer_id").agg(since=pl.col("day").min()).collect()
             new = pl.col("since").is_null() | (pl.col("day") < pl.col("since"))
             returned = pl.col("undated") & (pl.col("since") > first)
             oldest = oldest.join(since, on="customer_id", how="left").filter(new | returned)
         return self.among(oldest["customer_id"])
 
-    def without(self, rows: pl.LazyFrame, known: pl.LazyFrame | None = None) -> pl.LazyFrame:
+    def without(self, rows: pl.LazyFrame, known: Callable[[], pl.LazyFrame] | None = None) -> pl.LazyFrame:
         """The rows without those that stay out; the frame itself where all may come in.
 
         Args:

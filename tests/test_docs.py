@@ -27,10 +27,10 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 WRITTEN = [page for page in PAGES if page.name != "settings.md"]
 GENERATED = {
     *(".dagster", ".venv", "crm.db", "data_docs", "exports"),
-    *("lake", "landing", "mlartifacts", "mlflow.db", "reports"),
+    *("benchmarks.json", "lake", "lake.erased.json", "landing", "mlartifacts", "mlflow.db", "reports"),
 }
 """What a run leaves behind: not there in a fresh clone."""
-SUFFIXES = (".db", ".lock", ".md", ".py", ".svg", ".toml", ".yaml")
+SUFFIXES = (".db", ".json", ".lock", ".md", ".py", ".svg", ".toml", ".yaml")
 TYPES = {
     pl.String: "text",
     pl.Date: "date",

@@ -641,43 +641,56 @@ def test_a_dialect_that_no_file_can_have_is_refused(dialect, sentence):
         Dialect(**dialect)
 
 
-@pytest.mark.parametrize("kind", ["file", "folder", "dangling", "pipe", "inner", "whole folder"])
-def test_no_link_brings_a_file_from_elsewhere(tmp_path, kind):
-    elsewhere, landing = tmp_path / "elsewhere", tmp_path / "landing"
+def linked(landing: Path, kind: str) -> None:
+    """A folder with a file of its own, and beside it what leads elsewhere, or nowhere."""
+    elsewhere = landing.parent / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "secret.csv").write_text("CHURN__SOURCE__URL=postgresql://reader:SECRET@db/shop\n")
-    if kind == "whole folder":
-        (elsewhere / "1.csv").write_text(TABLE)
-        (elsewhere / "secret.csv").unlink()
-        landing.symlink_to(elsewhere)
-    else:
-        landing.mkdir()
-        (landing / "1.csv").write_text(TABLE)
-    if kind == "inner":
-        (landing / "2.csv").symlink_to("1.csv")
-    if kind in {"file", "dangling"}:
-        (landing / "2.csv").symlink_to(elsewhere / ("secret.csv" if kind == "file" else "none.csv"))
+    landing.mkdir()
+    (landing / "1.csv").write_text(TABLE)
+    targets = {"file": elsewhere / "secret.csv", "dangling": elsewhere / "none.csv", "inner": Path("1.csv")}
+    if kind in targets:
+        (landing / "2.csv").symlink_to(targets[kind])
     if kind == "folder":
-        (landing / "more").symlink_to(elsewhere)
+        (landing / "2.csv").symlink_to(elsewhere)
     if kind == "pipe":
         os.mkfifo(landing / "2.csv")
-    read, refused = [], []
-    for file in source(landing).files():
+
+
+def read_or_refused(files: FileSource, scratch: Path) -> tuple[list[tuple[Any, ...]], list[str]]:
+    read: list[tuple[Any, ...]] = []
+    refused = []
+    for file in files.files():
         try:
-            file.digest  # noqa: B018 (it looks at the content)
-            read += source(landing).read(file, tmp_path).collect().rows()
+            assert len(file.digest) == 64
+            read += files.read(file, scratch).collect().rows()
         except DeliveryError as error:
             refused.append(str(error))
-    assert read == ROWS * (2 if kind == "inner" else 1)
-    if kind in {"file", "dangling"}:
-        assert [sentence.partition(".")[0] for sentence in refused] == ["2"]
-        assert "2.csv: a link that leaves the folder of the source" in refused[0]
-    elif kind == "pipe":
-        assert refused == ["2.csv: no regular file. Remove it from the source."]
-    elif kind == "folder":
-        assert all("a link that leaves the folder" in sentence for sentence in refused)
-    else:
-        assert refused == []
+    return read, refused
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"),
+    [
+        ("file", "2.csv: a link that leaves the folder of the source"),
+        ("folder", "2.csv: a link that leaves the folder of the source"),
+        ("dangling", "2.csv: a link that leaves the folder of the source"),
+        ("pipe", "2.csv: no regular file"),
+    ],
+)
+def test_no_link_brings_a_file_from_elsewhere(tmp_path, kind, sentence):
+    linked(tmp_path / "landing", kind)
+    read, refused = read_or_refused(source(tmp_path / "landing"), tmp_path)
+    assert read == ROWS
+    assert [said.partition(".")[0] for said in refused] == ["2"]
+    assert refused[0].startswith(sentence)
+
+
+def test_links_within_a_source_and_to_a_whole_source_are_followed(tmp_path):
+    linked(tmp_path / "landing", "inner")
+    (tmp_path / "by link").symlink_to(tmp_path / "landing")
+    for folder in ("landing", "by link"):
+        assert read_or_refused(source(tmp_path / folder), tmp_path) == (ROWS * 2, [])
 
 
 def test_a_file_that_is_named_and_is_a_link_elsewhere_is_refused(tmp_path):

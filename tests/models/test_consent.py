@@ -141,8 +141,10 @@ def test_who_is_known_under_another_id_or_under_none_is_counted():
     customers = pl.LazyFrame({"customer_id": ["17", "17", "c18", "19", "20", "21"]})
     assert unknown(said, customers) == (5, 4, 3)
     assert tell_unknown(5, 0, 0) is None
-    assert tell_unknown(5, 4, 3).startswith("consent: 4 of 5 customers (80%) are in no transaction; 3 of them would be")
-    assert tell_unknown(*unknown(said, customers.filter(pl.col("customer_id") == "21"))).startswith("consent: 5 of 5")
+    sentence = tell_unknown(5, 4, 3) or ""
+    assert sentence.startswith("consent: 4 of 5 customers (80%) are in no transaction; 3 of them would be known")
+    strange = unknown(said, customers.filter(pl.col("customer_id") == "21"))
+    assert (tell_unknown(*strange) or "").startswith("consent: 5 of 5")
 
 
 @settings(max_examples=30, deadline=None)
