@@ -14,6 +14,7 @@ from models.definition import ChurnDefinition
 from models.deliveries import Arrival, due, numbered
 from models.delivery_notes import (
     EMPTY,
+    NO_SALES,
     NUL,
     PASSED_OVER,
     ROUNDED,
@@ -23,8 +24,9 @@ from models.delivery_notes import (
     foreign_encodings,
     rounded_ids,
 )
-from models.mapping import DeliveryError, canonical, look_at, notation_of
+from models.mapping import DeliveryError, canonical, look_at, notation_of, resolve
 from models.notation import Usual, contradictions, is_open, usual
+from models.row_kinds import told_by_night
 
 
 def untaken(files: Iterable[File], manifest: pl.DataFrame, *, night: date) -> list[File]:
@@ -146,6 +148,7 @@ def _read(
     with readable(file.name):
         contents = source.contents(file, scratch)
         frame = contents.rows
+        mapped = resolve(frame.collect_schema().names(), source.columns, file=file.name).values()
         notes: list[Note] = list(drift(frame.collect_schema().names(), source.columns, file=file.name))
         if contents.nul_lines:
             notes.append((file.name, NUL, ", ".join(map(str, contents.nul_lines))))
@@ -159,7 +162,7 @@ def _read(
         )
         # Damage may stand anywhere in a file: what is taken has been read to its end.
         numbered(read, source.identity).sink_parquet(copy, compression="lz4", row_group_size=122_880)
-    rows = pl.scan_parquet(copy)
+    rows = pl.scan_parquet(copy, glob=False)
     tonight = due(rows, night=night, after=before["night"] if before else None)
     # Python knows no year beyond 9999; rows of such a day never come.
     ahead = pl.col("day").clip(upper_bound=date.max)
@@ -174,6 +177,8 @@ def _read(
     }
     line |= pl.concat(counts, how="horizontal").row(0, named=True) | {"encoding": contents.encoding}
     line |= {"decimal_mark": seen.decimal, "timestamp_pattern": seen.pattern}
+    if no_sales := told_by_night(frame, mapped):
+        notes.append((file.name, NO_SALES, no_sales))
     if rounded := rounded_ids(rows):
         notes.append((file.name, ROUNDED, rounded))
     if not line["rows"]:

@@ -99,7 +99,7 @@ class Lake(dg.ConfigurableIOManager):
         files = files_of(self.root, table, list(nights))
         schema = SCHEMAS.get(table)
         if files:
-            frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="insert")
+            frame = pl.scan_parquet(files, hive_partitioning=False, glob=False, missing_columns="insert")
         elif schema is not None:
             return schema.create_empty(lazy=True)
         else:
@@ -124,7 +124,7 @@ class Lake(dg.ConfigurableIOManager):
         path.parent.mkdir(parents=True, exist_ok=True)
         unpack(self.root, table, night)
         store(frame, path)
-        return pl.scan_parquet(path).select(pl.len()).collect().item()  # type: ignore[no-any-return]
+        return pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()  # type: ignore[no-any-return]
 
     def pack(self, night: date) -> None:
         """Put months of small tables before that of a night together, for all who read years of them.
@@ -139,7 +139,9 @@ class Lake(dg.ConfigurableIOManager):
                     pack.parent.mkdir(parents=True, exist_ok=True)
                     unpack(self.root, table, nights[0])
                     files = [self.file(table, each) for each in nights]
-                    rows = pl.scan_parquet(files, hive_partitioning=False, schema=schema, missing_columns="insert")
+                    rows = pl.scan_parquet(
+                        files, hive_partitioning=False, glob=False, schema=schema, missing_columns="insert"
+                    )
                     store(rows, pack)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:

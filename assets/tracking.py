@@ -12,7 +12,7 @@ import polars as pl
 from assets.addresses import shown
 from assets.experiment_store import ExperimentStore, open_store
 from assets.model_card import TrainingRecord
-from assets.stored_scorer import restore
+from assets.stored_scorer import refuse_exchanged, restore
 from assets.stored_worth import restore as restore_worth
 from assets.training_run import JUDGED, PROFILE, WORTH, keyed, training_digest, write_training
 from models import drift
@@ -70,12 +70,14 @@ class Tracking:
         experiment: Name of the experiment.
         artifact_root: Folder or address of the artifacts; a server decides for itself if absent.
         model_name: Name of the registered model.
+        locks: Folder for the lock on a store that is no file of this machine.
     """
 
     tracking_uri: str = field(repr=False)
     experiment: str = "churn"
     artifact_root: str | None = None
     model_name: str = "churn"
+    locks: Path | None = None
 
     @property
     def store(self) -> ExperimentStore:
@@ -84,7 +86,7 @@ class Tracking:
         Raises:
             ValueError: If the URI is a path, or an SQLite file by a relative path.
         """
-        return open_store(self.tracking_uri, self.experiment, self.artifact_root)
+        return open_store(self.tracking_uri, self.experiment, self.artifact_root, self.locks)
 
     def record_training(self, record: TrainingRecord) -> Version:
         """Write down a training night, and let its model serve if it has earned it.
@@ -227,20 +229,24 @@ class Tracking:
     def load(self, version: str) -> Scorer:
         """The scorer of a version as it serves."""
         place = self.store.client.get_model_version_download_uri(self.model_name, version)
-        return self._restore(place)
+        return self._restore(place, self.version(version).tags.get("scorer_digest", ""))
 
     def load_judged(self, version: str) -> Scorer:
         """The scorer of a version as it was judged: it has not seen the judged night."""
-        run = self.store.client.get_run(self.version(version).run_id)
-        return self._restore(f"{run.info.artifact_uri}/{JUDGED}")
+        described = self.version(version)
+        run = self.store.client.get_run(described.run_id)
+        return self._restore(f"{run.info.artifact_uri}/{JUDGED}", described.tags.get("judged_digest", ""))
 
     def load_worth(self, version: str) -> WorthModel | None:
         """The model of value that was learned with a version; None where the premium gives the value."""
-        run = self.store.client.get_run(self.version(version).run_id)
+        described = self.version(version)
+        run = self.store.client.get_run(described.run_id)
         if not any(file.path == WORTH for file in self.store.client.list_artifacts(run.info.run_id)):
             return None
         with tempfile.TemporaryDirectory() as folder:
-            return restore_worth(self.store.download(f"{run.info.artifact_uri}/{WORTH}", Path(folder)))
+            stored = self.store.download(f"{run.info.artifact_uri}/{WORTH}", Path(folder))
+            refuse_exchanged(stored, described.tags.get("worth_digest"))
+            return restore_worth(stored)
 
     def _appointed(self, recorded: Version) -> Version:
         """Appoint a version that has earned it; after a crash between record and appointment the next call does."""
@@ -290,9 +296,9 @@ class Tracking:
             for model in client.search_logged_models([self.store.experiment], f"source_run_id = '{ended}'"):
                 client.delete_logged_model(model.model_id)
 
-    def _restore(self, place: str) -> Scorer:
+    def _restore(self, place: str, digest: str) -> Scorer:
         with tempfile.TemporaryDirectory() as folder:
-            return restore(self.store.download(place, Path(folder)))
+            return restore(self.store.download(place, Path(folder)), digest)
 
 
 def _newest(succession: Mapping[date, str]) -> list[str]:

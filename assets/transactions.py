@@ -1,6 +1,5 @@
 """The night's rows, parted: what is valid and new, what is not, and a ledger in which they add up."""
 
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -8,9 +7,12 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
+from assets.repeats import stored_lines
 from models.deliveries import Ledger, discrepancies, numbered, unknown
-from models.mapping import ColumnMapping
+from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules, rejected, split
+
+_MANY_ORDERS = 10
 
 
 @dg.multi_asset(
@@ -28,14 +30,12 @@ def parted_rows(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once."""
     night = as_night(context.partition_key)
+    refuse_idle_pattern(raw_transactions, rules)
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
     # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
     key = [*source.identity, "rejected"]
     raw = numbered(raw_transactions.with_columns(rejected=breaks_a_rule), key).collect()
-    stored = pl.concat(
-        frame.select(*source.identity, "unreadable", "occurrence", rejected=pl.lit(bad))
-        for frame, bad in zip(earlier_lines(lake, raw["day"].unique(), night), (False, True), strict=True)
-    )
+    stored = stored_lines(lake, raw["day"].unique(), night, source.identity)
     new = unknown(raw.lazy(), stored, key).collect()
     valid, quarantine = split(new.lazy(), rules, night=night, mapped=columns.delivered)
     good, bad = pl.collect_all([valid, quarantine])
@@ -49,27 +49,22 @@ def parted_rows(
     return good, bad, pl.DataFrame([{"night": night} | counts], schema=Ledger.create_empty().schema)
 
 
-def earlier_lines(lake: Lake, days: pl.Series, night: date) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Lines of earlier nights that could be among tonight's: those of the same event days.
+def refuse_idle_pattern(raw: pl.LazyFrame, rules: ValidationRules) -> None:
+    """Refuse a return pattern by which a night has no purchases at all.
 
-    Only nights that can hold them are opened, and of those only the row groups that do, so that the cost follows the
-    overlap and not the history.
-
-    Args:
-        lake: Where earlier nights are stored.
-        days: Event days of tonight's lines, null among them where a line has none.
-        night: As-of date.
-
-    Returns:
-        Lines of `transactions` and of `quarantine`.
+    Raises:
+        DeliveryError: Names the pattern.
     """
-    # A line stands in the night of its day or a later one; without a day, or with one to come, in any.
-    since = min(days.drop_nulls().to_list(), default=night)
-    valid = [n for n in lake.nights("transactions") if since <= n < night]
-    anywhere = days.has_nulls() or (days > night).any()
-    aside = [n for n in lake.nights("quarantine") if n < night and (anywhere or since <= n)]
-    same_days = pl.col("day").is_in(days.implode(), nulls_equal=True)
-    return lake.scan("transactions", valid).filter(same_days), lake.scan("quarantine", aside).filter(same_days)
+    if rules.return_pattern is None:
+        return
+    orders = raw.select(pl.col("transaction_id").drop_nulls().unique().alias("order"))
+    matching = pl.col("order").str.contains(rules.return_pattern)
+    count, marked = orders.select(pl.len(), matching.sum()).collect().row(0)
+    if count >= _MANY_ORDERS and marked == count:
+        raise DeliveryError(
+            f"validation.return_pattern is {rules.return_pattern!r} and matches all of {count:,} order ids: every line "
+            "would be a return. Correct it in churn.toml, or take it out."
+        )
 
 
 @dg.asset_check(

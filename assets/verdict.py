@@ -153,7 +153,9 @@ def _finding(expectation: Expectation, result: Any | None) -> Finding:
         check=expectation.check,
         passed=result is not None and bool(result.success),
         severity=expectation.severity,
-        observed=f"no column {' or '.join(expectation.columns)}" if result is None else _observed(figures, expectation.known),
+        observed=f"no column {' or '.join(expectation.columns)}"
+        if result is None
+        else _observed(figures, expectation.known),
         threshold=expectation.threshold,
         sentence=expectation.sentence,
         unexpected_count=figures.get("unexpected_count") or 0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from models.header_words import parts
+from models.ids import read_text
 from models.moment_patterns import Moments, moments
 from models.numbers import evidence, read_numbers
 
@@ -72,10 +73,7 @@ def pooled(samples: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(
         [
             frame.select(
-                *(
-                    pl.col(name).cast(pl.String).str.strip_chars().replace("", None).alias(key)
-                    for key, name in keys(frame).items()
-                ),
+                *(read_text(pl.col(name), frame.schema[name]).alias(key) for key, name in keys(frame).items()),
                 pl.lit(file).alias(FILE),
             )
             for file, frame in samples.items()
@@ -91,7 +89,8 @@ def keys(frame: pl.DataFrame) -> dict[str, str]:
         if dtype.is_nested() or dtype in (pl.Boolean, pl.Binary, pl.Null):
             continue
         key = "".join(parts(name))
-        found[name if not key or key in found else key] = name
+        # Two headers of one file are two columns, though only their capitals may tell them apart.
+        found[key if key and key not in found else f"{name}\0"] = name
     return found
 
 

@@ -10,6 +10,7 @@ import polars as pl
 from models.headers import tell_names
 from models.mapping import IDS, ColumnMapping, resolve
 from models.notation import DAY_UNCLEAR, GROUPED, INEXACT, MIXED_MARKS, OTHER_MARK, OTHER_ORDER, PARTLY_READ
+from models.row_kinds import together
 
 SKIPPED, UNUSED, ABSENT, ERASED = "skipped", "columns_unused", "columns_absent", "erased"
 """The file was left out; it has columns that nothing is mapped to; it lacks columns that something is mapped to; it has
@@ -23,21 +24,28 @@ CHANGED, SHARED = "orders_changed", "lines_shared"
 """Orders of earlier nights came again with other lines; lines count once because another file of the night, which has
 little else in common, holds them too."""
 
+NO_SALES = "rows_no_sales"
+"""Columns say of some rows that they are no sales, and they count as such."""
+
 ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
 """Ids were rounded by a spreadsheet; rows happened after the night and wait for theirs; some of them are yet to happen
 in more than a few days."""
 
+NO_SALES = "rows_no_sales"
+"""Columns say of some rows that they are no sales, and they count as such."""
+
 _WRITTEN = (ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ)
 WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL, *_WRITTEN, FUTURE)
-REMARKS = (EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
+REMARKS = (NO_SALES, EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
 """Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
 
 _SENTENCES = {
+    NO_SALES: "Rows that seem to be no plain sales count as purchases: {detail}. Deliver the sales alone.",
     PASSED_OVER: "{file}: passed over: {detail}",
     EMPTY: "{file}: a header and no rows.",
     ENCODING: "{file}: {detail}",
     NUL: "{file}: NUL characters were taken out, first in line {detail}.",
-    CHANGED: "{file}: {detail}",
+    CHANGED: "{detail}",
     SHARED: "{file}: {detail}",
     GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
     MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",
@@ -122,6 +130,9 @@ def sentences(notes: pl.DataFrame, kind: str) -> list[str]:
         notes: Columns of :class:`DeliveryNote`, of one night.
         kind: Which notes.
     """
+    if kind == NO_SALES:
+        told = notes.filter(pl.col("kind") == kind)["detail"]
+        return [_SENTENCES[kind].format(detail=together(told))] if len(told) else []
     alike = notes.filter(pl.col("kind") == kind).group_by("detail", maintain_order=True).agg("source_file")
     return [
         _SENTENCES[kind].format(

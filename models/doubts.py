@@ -1,19 +1,28 @@
 """What looks wrong once your columns are read: keys that name single orders, placeholders, totals counted twice."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import polars as pl
 
 _SELDOM = 0.01
 _ALMOST_ALL = 0.95
+# Names that stand for nobody, in words of tills, shops and databases; the part before the @ where they are addresses.
 _PLACEHOLDER = (
-    r"(?i)^(n/?a|none|null|nan|test|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]|onbekend"
-    r"|guest|gast|invit[eé]|invitado|convidado|ospite|anonym\w*|an[oóô]nim\w*|redacted.*)$"
+    r"(?i)^(n/?a|none|null|nan|test\w*|dummy|unknown|unbekannt|inconnue?|desconocid[oa]|desconhecid[oa]|sconosciut[oa]"
+    r"|onbekend|nieznany|ok[aä]nd|guest\w*|gast|invit[eé]|invitado|convidado|ospite|go[sś][cć]|g[aä]st|anonym\w*"
+    r"|an[oóô]nim\w*|redacted.*|divers\w*|einmalkund\w*|laufkund\w*|barverkauf|barkunde|cpd|mr\.? ?x|max mustermann"
+    r"|john doe|jane doe|walk[- _]?in.*|cash.*|default.*|one[- _]?time.*|counter sales?|retail customer"
+    r"|consumidor final|client(e)? (de )?(passage|comptoir|contado|generico|gen[eé]rico)|passant\w*|kontant\w*"
+    r"|no[- _]?reply|do[- _]?not[- _]?reply|info|admin|office|kasse|kontakt|contact|support|sales|shop|service"
+    r"|noemail|no[- _]?mail|keine?)(@.*)?$"
 )
 _PLACEHOLDER_NUMBER = r"^(0+|-1|9{5,})$"
 _OUTSIZED = 5
-_NO_PURCHASE = r"(?i)^(page_?|product_?)?(view|click|add_?to_?cart|remove_?from_?cart|cart|impression)(ed|s)?$"
+_ONE_PERSON = 0.05
+_MOSTLY_NUMBERED = 0.6
+_SHOWN = 9
 _LEAST_LINES = 10
+_ONE_DAY = 0.3
 
 
 def doubts(rows: pl.DataFrame) -> list[str]:
@@ -26,20 +35,6 @@ def doubts(rows: pl.DataFrame) -> list[str]:
         Sentences: what was seen, why it harms, what to do.
     """
     return [*_single_orders(rows), *_placeholders(rows), *_order_totals(rows), *_pieces(rows), *_currencies(rows)]
-
-
-def events(samples: Mapping[str, pl.DataFrame]) -> list[str]:
-    """Whether the source mixes purchases with views and carts, in a sentence for each column that says so."""
-    found: dict[str, list[str]] = {}
-    for frame in samples.values():
-        for column in frame.select(pl.selectors.string()).iter_columns():
-            values = column.unique().drop_nulls().sort()
-            if len(values) <= 50 and values.str.contains(_NO_PURCHASE).any():
-                found[column.name] = values.head(5).to_list()
-    return [
-        f"{name} tells events apart ({', '.join(values)}): all would count as purchases, so deliver the purchases alone"
-        for name, values in found.items()
-    ]
 
 
 def return_pattern(rows: pl.DataFrame) -> str | None:
@@ -62,6 +57,38 @@ def return_pattern(rows: pl.DataFrame) -> str | None:
     return f"^{cancelling['letters'][-1]}" if cancelling.height else None
 
 
+def idle_pattern(rows: pl.DataFrame, pattern: str) -> str | None:
+    """A return pattern that cannot do anything on these lines, in a sentence.
+
+    Args:
+        rows: Lines with transaction_id.
+        pattern: `validation.return_pattern`.
+    """
+    orders = rows["transaction_id"].drop_nulls().unique()
+    matching = int(orders.str.contains(pattern).sum())
+    if not len(orders):
+        what = "but no line has an order id that it could match: name the column in source.columns.transaction_id"
+    elif not matching:
+        what = f"which matches none of {len(orders):,} order ids: no line is a cancellation by it"
+    elif matching == len(orders) and len(orders) >= _LEAST_LINES:
+        what = f"which matches all of {len(orders):,} order ids: every purchase would count as a return"
+    else:
+        return None
+    return f"validation.return_pattern is {pattern!r}, {what}. Correct it, or take it out"
+
+
+def busiest_day(rows: pl.DataFrame) -> str | None:
+    """A day that holds most of all lines, in a sentence: the day of an import, and not of purchases."""
+    days = rows["day"].drop_nulls().value_counts(sort=True)
+    share = days.select(pl.first("count") / pl.col("count").sum()).item() if days.height >= _LEAST_LINES else 0.0
+    if share < _ONE_DAY:
+        return None
+    return (
+        f"{share:.0%} of the rows fall on {days['day'][0]}: it seems to be the day of an import. "
+        "Name the column with the day of the purchase as timestamp"
+    )
+
+
 def _single_orders(rows: pl.DataFrame) -> Iterator[str]:
     customers = rows.group_by("customer_id").agg(
         pl.col("day").n_unique().alias("days"), pl.col("transaction_id").n_unique().alias("orders")
@@ -77,26 +104,46 @@ def _single_orders(rows: pl.DataFrame) -> Iterator[str]:
 
 def _placeholders(rows: pl.DataFrame) -> Iterator[str]:
     customers = rows["customer_id"].drop_nulls().value_counts(sort=True)
+    if customers.is_empty():
+        return
     # A number may well be somebody's; it is doubted where it has many more lines than others.
     outsized = pl.col("count") > _OUTSIZED * pl.col("count").mean()
     number = pl.col("customer_id").str.contains(_PLACEHOLDER_NUMBER) & outsized
-    names = customers.filter(pl.col("customer_id").str.contains(_PLACEHOLDER) | number)
+    # Whoever has a large share of all lines is hardly one person, whatever the name.
+    share = pl.col("count") > _ONE_PERSON * pl.col("count").sum()
+    crowd = share & outsized & (pl.len() >= _LEAST_LINES)
+    # Among numbered customers a name without any digit is one of the till, not of a person.
+    numbered = pl.col("customer_id").str.contains(r"\d")
+    unlike = ~numbered & (numbered.mean() >= _MOSTLY_NUMBERED) & (pl.len() >= _LEAST_LINES)
+    names = customers.filter(pl.col("customer_id").str.contains(_PLACEHOLDER) | number | crowd | unlike)
     if names.height:
-        shown = ", ".join(f"{name!r}" for name in names["customer_id"].head(3))
+        shown = ", ".join(f"{name!r}" for name in names["customer_id"].head(_SHOWN)) + ", …" * (names.height > _SHOWN)
         yield (
             f"customer_id says {shown} in {names['count'].sum():,} lines: many people under one name look like one "
             "loyal customer. Deliver these lines with an empty customer"
         )
 
 
-def _order_totals(rows: pl.DataFrame) -> Iterator[str]:
-    lines = rows.drop_nulls(["transaction_id", "amount"]).group_by("transaction_id")
+def repeats_totals(rows: pl.DataFrame, column: str) -> bool:
+    """Whether money of a line is that of its whole order, so that every line would count it again.
+
+    Args:
+        rows: Lines of the source.
+        column: ``amount`` or ``discount``.
+    """
+    lines = rows.drop_nulls(["transaction_id", column]).group_by("transaction_id")
     orders = lines.agg(
         pl.len().alias("lines"),
-        pl.col("amount").n_unique().alias("amounts"),
+        pl.col(column).n_unique().alias("amounts"),
+        pl.col(column).ne(0).any().alias("any"),
         pl.struct("product", "quantity", "unit_price").n_unique().alias("items"),
-    ).filter(pl.col("lines") > 1, pl.col("items") > 1)
-    if orders.height >= _LEAST_LINES and orders.select((pl.col("amounts") == 1).mean()).item() > _ALMOST_ALL:
+    ).filter(pl.col("lines") > 1, pl.col("items") > 1, pl.col("any"))
+    repeated = orders.select((pl.col("amounts") == 1).mean()).item()
+    return orders.height >= _LEAST_LINES and repeated > _ALMOST_ALL
+
+
+def _order_totals(rows: pl.DataFrame) -> Iterator[str]:
+    if repeats_totals(rows, "amount"):
         yield (
             "amount is the same on all lines of an order: it seems to be the order's total, and every line would count "
             "it again. Leave amount out where quantity and unit_price are known, or deliver one line per order"

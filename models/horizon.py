@@ -10,10 +10,9 @@ import polars as pl
 from models.evaluation import evaluate
 from models.features import FeatureRecipe, features
 from models.labels import labels
-from models.purchase_gaps import RETURNED_IN_HORIZON, share_within, weighed_gaps
+from models.purchase_gaps import HORIZONS, RETURNED_IN_HORIZON, share_within, weighed_gaps
 from models.ranking import EvaluationRecipe
 
-HORIZONS = (14, 30, 45, 60, 90, 120, 180)
 MIN_HISTORY_DAYS = 30
 MOST_CUSTOMERS = 50_000
 _NIGHTS, _JUDGED = 6, 3

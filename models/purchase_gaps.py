@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import polars as pl
 
-HORIZONS = (14, 30, 60, 90, 180)
+HORIZONS = (14, 30, 45, 60, 90, 120, 180)
 ACTIVE = (90, 180, 365, 730)
 RETURNED_IN_HORIZON = 0.8
 RETURNED_IN_ACTIVE = 0.9
@@ -40,9 +40,9 @@ class Suggestion:
 def suggest(days: pl.DataFrame) -> Suggestion:
     """Choose a horizon from the gaps between purchases.
 
-    The horizon is the smallest of 14, 30, 60, 90 and 180 days within which 80 % of the returning customers' gaps end,
-    as long as the data span four horizons: one to judge a model by, one to learn from, two of history before it.
-    ``active_days`` is the smallest of 90, 180, 365 and 730 days that holds 90 % of the gaps and two horizons.
+    The horizon is the smallest of ``HORIZONS`` within which 80 % of the returning customers' gaps end, as long as the
+    data span four horizons: one to judge a model by, one to learn from, two of history before it. ``active_days`` is
+    the smallest of 90, 180, 365 and 730 days that holds 90 % of the gaps and two horizons.
 
     Args:
         days: customer_id · day (Date), one or more rows per purchase day; not empty.

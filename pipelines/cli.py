@@ -68,9 +68,11 @@ def prepare(config: Path | None, *, runs: bool = False) -> "Settings":
         SettingsError: If the settings cannot be used.
     """
     from assets.commands import CONFIG_VARIABLE
-    from pipelines.settings import load_settings
+    from pipelines.settings import UMASK, load_settings
 
     settings = load_settings(config)
+    # What is written holds customers: for this user and group, and nobody else on the machine.
+    os.umask(UMASK)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
     if runs:
         choose_log(settings.log)
@@ -317,14 +319,30 @@ def horizon(config: Config = None) -> None:
 
 @app.command("init")
 def write_settings(
-    source: Annotated[str, typer.Argument(help="A file, a folder, or a pattern in quotes such as 'exports/*.csv'.")],
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A file, a folder, or a pattern in quotes such as 'exports/*.csv'; or, with CHURN__SOURCE__URL in the "
+            "environment, a table or a SELECT. By default that of the settings."
+        ),
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="ROLE=HEADER, such as timestamp='Created at'; without a header it is left out. Repeatable."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="SECTION.KEY=VALUE, such as churn.timezone=Europe/Berlin. Repeatable."),
+    ] = None,
     config: Annotated[Path, typer.Option(help="The settings to write.")] = Path("churn.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Replace settings that exist.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write settings that exist anew; what they say is kept.")
+    ] = False,
 ) -> None:
     """Look at your transactions and write settings for them."""
     from pipelines.init import init
 
-    raise typer.Exit(init(source, target=config, force=force))
+    raise typer.Exit(init(source, target=config, force=force, columns=column or (), others=setting or ()))
 
 
 @app.command("settings")

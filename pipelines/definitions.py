@@ -1,5 +1,6 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
+import os
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -36,7 +37,7 @@ from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import UMASK, Settings, load_settings
 from pipelines.shop import refuse_another_shop, run_tags
 from pipelines.stores import crm_of, lake_of, tracking_of
 
@@ -184,4 +185,6 @@ def definitions(settings: Settings, wanted: Iterable[date] = ()) -> dg.Definitio
 @dg.definitions
 def defs() -> dg.Definitions:
     """The pipeline of the settings that `$CHURN_CONFIG` names, read when Dagster asks and not at import."""
+    # Dagster's own processes read this module and nothing of the command line.
+    os.umask(UMASK)
     return definitions(load_settings())

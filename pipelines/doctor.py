@@ -1,6 +1,6 @@
 """`churn doctor`: is the data enough, and for what; is everything reachable."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import date
 
@@ -9,13 +9,16 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from assets.database import arrived_by
+from assets.files import FileSource
 from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
 from models.consent import tell_unknown, unknown
 from models.definition import ChurnDefinition
+from models.delivery_notes import NO_SALES, sentences
 from models.diagnosis import Diagnosis, diagnose
-from models.doubts import doubts
+from models.doubts import doubts, idle_pattern
 from models.features import FeatureRecipe
 from models.judgement import Judgement
 from models.mapping import ColumnMapping
@@ -51,7 +54,7 @@ def examine(settings: Settings) -> int:
             diagnosis = diagnose(days, last, settings.churn, settings.training, terms)
             judgements = [*_lines(lake, settings), *diagnosis.judgements]
             _print_judgements(judgements)
-            for sentence in _sentences(lake):
+            for sentence in _sentences(lake, settings):
                 CONSOLE.print(f"! {sentence}.", style="yellow", markup=False)
             serves = None if diagnosis.refused is None else _rule(days, last, settings, terms)
     except NothingKnownError as error:
@@ -75,11 +78,35 @@ def _lines(lake: Lake, settings: Settings) -> list[Judgement]:
     return [*judged, fill({name: counts[name] for name in optional})] if optional else judged
 
 
-def _sentences(lake: Lake) -> list[str]:
+def _sentences(lake: Lake, settings: Settings) -> list[str]:
     transactions = lake.scan("transactions", lake.nights("transactions"))
     consents = lake.scan("customer_consents", lake.nights("customer_consents"))
-    strange = tell_unknown(*unknown(consents, transactions))
-    return doubts(transactions.head(_SAMPLE_ROWS).collect()) + ([strange.removesuffix(".")] if strange else [])
+    notes = lake.scan("delivery_notes", lake.nights("delivery_notes")).collect()
+    lines = transactions.head(_SAMPLE_ROWS).collect()
+    pattern = settings.validation.return_pattern
+    warnings = [
+        tell_unknown(*unknown(consents, transactions)),
+        *sentences(notes, NO_SALES),
+        idle_pattern(lines, pattern) if pattern is not None else None,
+        *_left_out(lake, settings),
+    ]
+    return [*doubts(lines), *(warning.removesuffix(".") for warning in warnings if warning)]
+
+
+def _left_out(lake: Lake, settings: Settings) -> Iterator[str]:
+    """What the source holds and no night took."""
+    source, nights = settings.transactions(), lake.nights("ledger")
+    if isinstance(source, FileSource):
+        if passed_over := source.tell_passed_over():
+            yield passed_over
+    elif nights:
+        counts = lake.scan("ledger", nights).select(taken=pl.col("valid").sum() + pl.col("quarantined").sum())
+        taken, there = counts.collect().item(), arrived_by(source, settings.churn, nights[-1])
+        if there > taken:
+            yield (
+                f"the database has {there:,} rows that had arrived by night {nights[-1]}, the nights took {taken:,}: "
+                "others came later than they are stamped, or equal known ones. Set source.overlap_days higher"
+            )
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:

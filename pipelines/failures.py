@@ -13,7 +13,7 @@ from assets.nights import NIGHT_TAG
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
         *("AwayError", "DeliveryError", "LakeBusyError", "LostModelError", "OtherShopError"),
-        *("MlflowException", "RestException"),
+        *("MlflowException", "RestException", "StoreError"),
         PlacingError.__name__,
         *("FileNotFoundError", "OSError", "PermissionError"),
     }

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from models.definition import ChurnDefinition
 from models.horizon import candidates, recommend
+from models.purchase_gaps import HORIZONS_IN_SPAN, suggest
 from models.terms import Terms
 from pipelines.console import CONSOLE, complain
 from pipelines.known import NothingKnownError, contracts, known_lake, purchases
@@ -47,6 +48,7 @@ def advise(settings: Settings) -> int:
             days, last = purchases(lake, settings.consent.rule)
             CONSOLE.print(f"Purchases up to {last}, from {origin}; active within {settings.churn.active_days} days.")
             table = candidates(days, last, active_days=settings.churn.active_days)
+            rhythm = suggest(days.filter(pl.col("orders") > 0).select("customer_id", "day").collect())
     except NothingKnownError as error:
         complain(str(error))
         return FAILED
@@ -59,6 +61,12 @@ def advise(settings: Settings) -> int:
     CONSOLE.print(Text.assemble(*recommended, advice.sentence))
     if advice.horizon_days is not None and advice.horizon_days != settings.churn.horizon_days:
         CONSOLE.print(f"The settings say {settings.churn.horizon_days}: churn.horizon_days in {settings.file.name}.")
+    if advice.horizon_days not in (None, rhythm.horizon_days):
+        CONSOLE.print(
+            f"`churn init` suggests {rhythm.horizon_days} days for these purchases: it goes by their rhythm alone and "
+            f"wants {HORIZONS_IN_SPAN} horizons in the data; here a quick model has judged each candidate on nights "
+            "that it had not seen."
+        )
     if table.height:
         CONSOLE.print(f"Drawn in {file}", soft_wrap=True)
     return DONE if advice.horizon_days is not None else FAILED

@@ -1,28 +1,23 @@
 """The text of a first `churn.toml`: what was found, why, and what is left to decide."""
 
 import json
-import math
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from pathlib import Path
+from typing import Any
+
+import tomlkit
 
 from models.definition import ChurnDefinition
 from models.guessing import REQUIRED, Guesses
 from models.mapping import ColumnMapping
 from models.purchase_gaps import Suggestion
-from models.transactions import ValidationRules
+from pipelines.answers import Answers
+from pipelines.questions import Question, accepted_share
 from pipelines.survey import Survey
 
 FILL_IN = ">>> FILL IN:"
-MOST_REJECTED = 0.5
-
-
-def accepted_share(survey: Survey) -> float | None:
-    """The threshold that lets the usual rejects of a source pass; None where the default does, or nothing should."""
-    wanted = survey.worst_share + 0.01
-    if wanted <= ValidationRules().max_rejected_share or survey.rejected_share > MOST_REJECTED:
-        return None
-    return min(1.0, math.ceil(wanted * 20) / 20)
+_OF_THE_SOURCE = ("kind", "path", "table", "query")
 
 
 def counted(files: int) -> str:
@@ -51,48 +46,67 @@ def horizon_sentence(suggestion: Suggestion) -> str:
     return sentence
 
 
-def settings_text(survey: Survey, source: Path) -> str:
+def settings_text(seen: Survey, answers: Answers, asked: Sequence[Question]) -> str:
     """Settings that a person can read, edit and run.
 
     Args:
-        survey: What was seen.
-        source: The path as it should stand in the settings.
+        seen: What was seen.
+        answers: What stands fast: it is kept, whatever was seen.
+        asked: What is left to answer.
     """
-    guesses, accepted = survey.guesses, accepted_share(survey)
+    guesses, own = seen.guesses, answers.table["source"]
     lines = [
-        *_comment(
-            f"Guessed by `churn init` from {survey.rows:,} rows in {counted(survey.files)}. Every key is explained in"
-        ),
+        *_comment(f"Guessed by `churn init` from {seen.rows:,} rows{where(seen)}. Every key is explained in"),
         "# docs/settings.md. Paths are relative to this file.",
+        *(line for question in asked if not question.about for line in _comment(f"{FILL_IN} {question.sentence}")),
         "",
         "[source]",
-        'kind = "files"',
-        f"path = {_quoted(source.as_posix())}",
-        *_timestamp_format(guesses),
+        *(f"{key} = {_quoted(own[key])}" for key in _OF_THE_SOURCE if key in own),
+        *_timestamp_format(guesses, answers),
         "",
         "[source.columns]",
-        *_columns(guesses),
+        *_columns(guesses, answers, asked),
         "",
         "[churn]",
-        *_definition(survey),
-        *_comment("The zone whose midnights divide the days; moments without a zone belong to it. Not guessed."),
-        'timezone = "UTC"',
+        *_definition(seen, answers),
+        *_comment("The zone whose midnights divide the days; moments without a zone belong to it."),
+        f"timezone = {_quoted(answers.settings.churn.timezone)}",
+        "",
+        "[validation]",
+        *_validation(seen, asked),
     ]
-    if accepted is not None or survey.return_pattern is not None:
-        lines += ["", "[validation]", *_validation(survey, accepted)]
     if not guesses.candidates and "amount" in guesses.mapping().delivered:
         lines += [
             "",
             "[value]",
             *_comment("Share of net spend that is left after the goods are paid for. Not guessed."),
             "margin = 0.3",
-            f"currency = {_quoted(survey.currency)}" if survey.currency else '# currency = "EUR"',
+            f"currency = {_quoted(seen.currency)}" if seen.currency else '# currency = "EUR"',
         ]
-    return "\n".join(lines) + "\n"
+    document = tomlkit.parse("\n".join(lines) + "\n")
+    for section, keys in answers.table.items():
+        _keep(document, section, keys)
+    return tomlkit.dumps(document)
 
 
-def _columns(guesses: Guesses) -> list[str]:
-    lines = []
+def where(seen: Survey) -> str:
+    """Where the rows were read."""
+    return f" in {counted(seen.files)}" if seen.files else " of the database"
+
+
+def _keep(document: tomlkit.TOMLDocument, section: str, keys: Any) -> None:
+    """Let what was said before win over what was guessed; the columns are answered already."""
+    if not isinstance(keys, Mapping):
+        document[section] = keys
+        return
+    place = document.setdefault(section, tomlkit.table())
+    for key, value in keys.items():
+        if (section, key) != ("source", "columns"):
+            place[key] = value
+
+
+def _columns(guesses: Guesses, answers: Answers, asked: Sequence[Question]) -> list[str]:
+    lines: list[str] = []
     for guess in guesses.found:
         names = [_quoted(name) for name in guess.names]
         lines += _comment(guess.reason)
@@ -100,10 +114,16 @@ def _columns(guesses: Guesses) -> list[str]:
     for role, candidates in guesses.candidates.items():
         lines += [
             f"# {FILL_IN} name the column below and remove the # before it.",
-            *(line for candidate in candidates for line in _comment(f"    perhaps {candidate}")),
+            *(line for name, held in candidates.items() for line in _comment(f"    perhaps {name!r}: {held}")),
             f'# {role} = ""',
         ]
-    found = {guess.column for guess in guesses.found}
+    for question in asked:
+        role = question.about.removeprefix("source.columns.")
+        if role in guesses.unread:
+            lines += [*_comment(f"{FILL_IN} {question.sentence}."), f'# {role} = ""']
+    left_out = [role for role, names in answers.columns.items() if not names]
+    lines += [line for role in left_out for line in (*_comment("Left out, as you said."), f"{role} = []")]
+    found = {guess.column for guess in guesses.found} | {*left_out, *guesses.unread}
     absent = [field.name for field in fields(ColumnMapping) if field.name not in found and field.name not in REQUIRED]
     if absent:
         lines += _comment(f"Not found, and not needed: {', '.join(absent)}.")
@@ -112,17 +132,20 @@ def _columns(guesses: Guesses) -> list[str]:
     return lines
 
 
-def _timestamp_format(guesses: Guesses) -> list[str]:
+def _timestamp_format(guesses: Guesses, answers: Answers) -> list[str]:
     moments = guesses.moments
-    if moments.pattern and moments.to_set:
+    if answers.says("source", "timestamp_format") or not moments.pattern:
+        return []
+    if moments.to_set:
         return [
             *_comment("How moments are written; a file of a few days cannot always tell."),
             f"timestamp_format = {_quoted(moments.pattern)}",
         ]
-    if moments.pattern and moments.ambiguous:
+    if moments.ambiguous:
         return [
             *_comment(
-                "No moment tells day from month. If this is how they are written, remove the #; else exchange them."
+                f"{FILL_IN} no moment tells day from month. If this is how they are written, remove the #; else "
+                "exchange them."
             ),
             f"# timestamp_format = {_quoted(moments.pattern)}",
         ]
@@ -142,51 +165,43 @@ def contract_sentence(survey: Survey) -> str:
     )
 
 
-def _definition(survey: Survey) -> list[str]:
-    if survey.term_days is not None:
+def _definition(seen: Survey, answers: Answers) -> list[str]:
+    if answers.settings.churn.definition == "contract" or (
+        seen.term_days is not None and not answers.says("churn", "definition")
+    ):
+        why = _comment(f"{contract_sentence(seen)}.") if seen.term_days is not None else []
         return [
-            *_comment(f"{contract_sentence(survey)}."),
+            *why,
             'definition = "contract"',
-            f"horizon_days = {window_days(survey.term_days)}",
+            f"horizon_days = {window_days(seen.term_days)}" if seen.term_days is not None else "",
             *_comment("A renewal up to so many days after the last paid day is in time. Not guessed."),
             f"grace_days = {ChurnDefinition().grace_days}",
         ]
-    return ['definition = "inactivity"', *_silence(survey.suggestion)]
+    return ['definition = "inactivity"', *_silence(seen.suggestion, answers)]
 
 
-def _silence(suggestion: Suggestion | None) -> list[str]:
+def _silence(suggestion: Suggestion | None, answers: Answers) -> list[str]:
     if suggestion is None:
-        usual = ChurnDefinition()
-        return [
-            *_comment("Not guessed: run `churn init` again when the columns are named, or judge for yourself."),
-            f"horizon_days = {usual.horizon_days}",
-            f"active_days = {usual.active_days}",
-        ]
+        return _comment("horizon_days and active_days follow from the purchases, once they can be read.")
+    said = "You said so; the purchases suggest " if answers.says("churn", "horizon_days") else ""
     return [
-        *_comment(f"{horizon_sentence(suggestion)}."),
+        *_comment(f"{said}{suggestion.horizon_days} days: {horizon_sentence(suggestion)}."),
         f"horizon_days = {suggestion.horizon_days}",
         *_comment("Customers who bought nothing for longer count as lost already and are not scored."),
         f"active_days = {suggestion.active_days}",
     ]
 
 
-def _validation(survey: Survey, accepted: float | None) -> list[str]:
+def _validation(seen: Survey, asked: Sequence[Question]) -> list[str]:
     lines = []
-    if accepted is not None:
-        reasons = ", ".join(f"{reason} {rows:,}" for reason, rows in survey.rejected.items())
-        worse = survey.worst_share > survey.rejected_share
-        worst = f", {survey.worst_share:.1%} in the worst month" if worse else ""
-        lines += [
-            *_comment(
-                f"{survey.rejected_share:.1%} of the rows go to quarantine ({reasons}){worst}: the threshold is raised "
-                "to let the source through. Lower it as the source gets better."
-            ),
-            f"max_rejected_share = {accepted:g}",
-        ]
-    if survey.return_pattern is not None:
+    for question in asked:
+        if question.about == "validation.max_rejected_share":
+            lines += _comment(f"{FILL_IN} {question.sentence}.")
+            lines += [f"# max_rejected_share = {share:g}"] if (share := accepted_share(seen)) else []
+    if seen.return_pattern is not None:
         lines += [
             *_comment("Orders that begin so are cancellations: nearly all of their lines are negative."),
-            f"return_pattern = {_quoted(survey.return_pattern)}",
+            f"return_pattern = {_quoted(seen.return_pattern)}",
         ]
     return lines
 

@@ -1,23 +1,43 @@
 """A first look at a source: which column is what, how many rows can be used, how often customers come back."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from assets.files import FileSource
+from assets.database import DatabaseSource, first_rows
+from assets.files import FileSource, readable
 from assets.scratch import scratch_folder
-from models.doubts import doubts, events, return_pattern
+from models.column_types import plain
+from models.delivery_notes import Note, sentences
+from models.doubts import busiest_day, doubts, idle_pattern, repeats_totals, return_pattern
 from models.guessing import Guesses, guess
-from models.mapping import ColumnMapping, DeliveryError, Reading, canonical, resolve
+from models.mapping import DeliveryError, Names, Reading, canonical, look_at, notation_of, resolve
+from models.notation import (
+    GROUPED,
+    INEXACT,
+    MIXED_MARKS,
+    OTHER_MARK,
+    OTHER_ORDER,
+    PARTLY_READ,
+    Notation,
+    contradictions,
+    usual,
+)
+from models.odd_tables import nested, no_header, second_header, twins
 from models.purchase_gaps import Suggestion, suggest
+from models.related_tables import Related, related
+from models.row_kinds import RowKinds, row_kinds
 from models.transactions import ValidationRules, split
 
 SAMPLE_ROWS = 1_000_000
+# Day and month are asked for by themselves, with what to answer.
+_ASKED = (GROUPED, MIXED_MARKS, OTHER_ORDER)
+_TOLD = (OTHER_MARK, INEXACT, PARTLY_READ)
 _BLOCKS = 5
 
 
@@ -26,11 +46,14 @@ class Survey:
     """What was seen in a source.
 
     Attributes:
-        files: How many files it holds.
+        files: How many files it holds; none of a database.
         rows: How many rows were read.
         guesses: Which column means what.
-        lacking: A sentence for each file without a customer or a timestamp.
+        lacking: A sentence for each file that cannot be used, and for what of a table is not what it seems.
+        malformed: Whether some of them are no tables whose columns could be named.
         doubts: What a person should look at, in sentences.
+        related: The tables of a database that the files seem to be.
+        kinds: Columns that tell sales from other rows.
         rejected: Reason -> rows that would go to quarantine for it, most frequent first.
         rejected_share: Share of all rows that would.
         worst_share: The same in the worst month, or over all where that is more.
@@ -45,7 +68,10 @@ class Survey:
     rows: int
     guesses: Guesses
     lacking: tuple[str, ...] = ()
+    malformed: bool = False
     doubts: tuple[str, ...] = ()
+    related: Related | None = None
+    kinds: tuple[RowKinds, ...] = ()
     rejected: Mapping[str, int] = field(default_factory=dict)
     rejected_share: float = 0.0
     worst_share: float = 0.0
@@ -56,34 +82,95 @@ class Survey:
     term_days: int | None = None
 
 
-def survey(source: str, *, today: date) -> Survey:
-    """Look at a file, a folder or a glob.
+def survey(
+    source: FileSource | DatabaseSource,
+    answers: Mapping[str, Names],
+    *,
+    timezone: str,
+    return_pattern: str | None,
+    today: date,
+) -> Survey:
+    """Look at files, or at a table of a database.
 
-    Columns are guessed from a sample of at most a million rows, in five blocks of each file; rows are counted over all.
+    Columns are guessed from a sample of at most a million rows, in five blocks of each file; the rows of files are
+    counted over all.
 
     Args:
-        source: What the person typed.
+        source: Where the rows are and how they are read; its columns are not asked for.
+        answers: Canonical column -> your names for it, where somebody said so; without a name it is left out.
+        timezone: Zone of moments that carry none.
+        return_pattern: What marks cancellations, where somebody said so.
         today: Rows of later days count as unusable.
 
     Raises:
-        DeliveryError: If there is nothing to read, or a file cannot be read.
+        DeliveryError: If there is nothing to read, nothing can be read, or no file has a column that was named.
     """
     with scratch_folder() as scratch:
-        return _surveyed(FileSource(source, ColumnMapping(customer_id=(), timestamp=())), scratch, today)
+        files, bad = _frames(source, scratch)
+        most = SAMPLE_ROWS // len(files)
+        samples = {}
+        for name, file in list(files.items()):
+            try:
+                with readable(name):
+                    samples[name] = _sample(file, most)
+            except DeliveryError as error:
+                bad.append(str(error))
+                del files[name]
+        if not files:
+            raise DeliveryError("\n".join(bad))
+        seen = _surveyed(files, samples, answers, source.reading, timezone, return_pattern, today)
+        count = len(files) + len(bad) if isinstance(source, FileSource) else 0
+        passed_over = source.tell_passed_over() if isinstance(source, FileSource) else None
+        doubts = (*seen.doubts, *([passed_over] if passed_over else []))
+        return replace(seen, files=count, lacking=(*bad, *seen.lacking), doubts=doubts)
 
 
-def _surveyed(source: FileSource, scratch: Path, today: date) -> Survey:
-    files = {file.name: source.read(file, scratch) for file in source.files()}
-    samples = {name: _sample(file, SAMPLE_ROWS // len(files)) for name, file in files.items()}
-    guesses = guess(samples)
-    if guesses.candidates:
-        rows = sum(sample.height for sample in samples.values())
-        return Survey(len(files), rows, guesses, doubts=tuple(events(samples)))
-    lacking = _lacking(samples, guesses.mapping())
-    usable = {name: file for name, file in files.items() if name not in lacking}
+def _frames(source: FileSource | DatabaseSource, scratch: Path) -> tuple[dict[str, pl.LazyFrame], list[str]]:
+    """The files that can be read, and a sentence for each that cannot."""
+    if isinstance(source, DatabaseSource):
+        return {source.name: plain(first_rows(source, SAMPLE_ROWS, scratch))}, []
+    frames, bad = {}, []
+    for file in source.files():
+        try:
+            with readable(file.name):
+                frames[file.name] = plain(source.read(file, scratch))
+        except DeliveryError as error:
+            bad.append(str(error))
+    if not frames:
+        raise DeliveryError("\n".join(bad))
+    return frames, bad
+
+
+def _surveyed(
+    files: Mapping[str, pl.LazyFrame],
+    samples: Mapping[str, pl.DataFrame],
+    answers: Mapping[str, Names],
+    reading: Reading,
+    timezone: str,
+    pattern: str | None,
+    today: date,
+) -> Survey:
+    tables = related(samples)
+    if tables is not None:
+        # Columns are never picked across tables: what the purchases' own table holds is looked at.
+        main = tables.tables[tables.purchases] if tables.purchases else ()
+        samples = {name: sample for name, sample in samples.items() if name in main} or samples
+        files = {name: file for name, file in files.items() if name in samples}
+    guesses = guess(samples, answers)
+    used = [name for one in guesses.found for name in one.names if one.column not in ("category", "channel", "product")]
+    kinds = tuple(row_kinds(samples.values(), used=used))
+    odd = _odd(samples, guesses)
+    said = tuple(dict.fromkeys(f"{name}: {sentence}" for name, sample in samples.items() for sentence in twins(sample)))
+    rows = sum(sample.height for sample in samples.values())
+    seen = Survey(len(files), rows, guesses, odd, bool(odd), said, tables, kinds)
+    if guesses.candidates or not rows:
+        return seen
+    lacking = _lacking(samples, guesses)
+    usable = {name: file for name, file in files.items() if name not in lacking and samples[name].height}
+    seen = replace(seen, lacking=(*odd, *(lacking.values() if tables is None else ())))
     if not usable:
-        return Survey(len(files), 0, guesses, tuple(lacking.values()))
-    return _accounts(usable, {name: samples[name] for name in usable}, guesses, today, tuple(lacking.values()))
+        return replace(seen, rows=0)
+    return _accounts(usable, {name: samples[name] for name in usable}, seen, answers, reading, timezone, pattern, today)
 
 
 def _sample(frame: pl.LazyFrame, rows: int) -> pl.DataFrame:
@@ -94,47 +181,125 @@ def _sample(frame: pl.LazyFrame, rows: int) -> pl.DataFrame:
     return pl.concat([frame.slice(start, rows // _BLOCKS) for start in starts]).collect()
 
 
-def _lacking(samples: Mapping[str, pl.DataFrame], mapping: ColumnMapping) -> dict[str, str]:
+def _odd(samples: Mapping[str, pl.DataFrame], guesses: Guesses) -> tuple[str, ...]:
+    """What of the tables has to be mended before they can be understood, a sentence for all files that share it."""
+    used = {name for one in guesses.found for name in one.names}
+    found: dict[str, list[str]] = {}
+    for name, sample in samples.items():
+        header = no_header(sample) or second_header(sample)
+        if header:
+            found.setdefault(f"{header}. Let the file begin with one line of names", []).append(name)
+        for column, sentence in nested(sample).items():
+            if guesses.candidates or column in used:
+                found.setdefault(sentence, []).append(name)
+    if not any(sample.height for sample in samples.values()):
+        found["there is a header and no row. Bring deliveries with rows"] = list(samples)
+    return tuple(
+        f"{names[0]}{f' and {len(names) - 1:,} more' * (len(names) > 1)}: {sentence}."
+        for sentence, names in found.items()
+    )
+
+
+def _lacking(samples: Mapping[str, pl.DataFrame], guesses: Guesses) -> dict[str, str]:
     found = {}
     for name, sample in samples.items():
         try:
-            resolve(sample.columns, mapping, file=name)
+            resolve(sample.columns, guesses.mapping(), file=name)
         except DeliveryError as error:
             found[name] = str(error)
     return found
 
 
+def _notations(
+    files: Mapping[str, pl.LazyFrame], guesses: Guesses, reading: Reading
+) -> tuple[dict[str, Notation], list[Note], list[str]]:
+    """How each file is written, seen beside the others, what is worth saying of it, and what cannot be read."""
+    looks, written, bad = {}, {}, []
+    for name, file in files.items():
+        try:
+            with readable(name):
+                looks[name] = look_at(file, guesses.mapping(), file=name)
+        except DeliveryError as error:
+            bad.append(str(error))
+    shown = {name: (one.decimal, one.pattern) for name, one in looks.items()}
+    beside = usual(shown.values())
+    for name, one in looks.items():
+        try:
+            written[name] = notation_of(one, reading, file=name, beside=beside)
+        except DeliveryError as error:
+            bad.append(str(error))
+    notes = [(name, *note) for name, notation in written.items() for note in notation.notes]
+    return written, [*notes, *contradictions(shown, [])], bad
+
+
+def said_of(notes: Sequence[Note], *kinds: str) -> list[str]:
+    """Notes of some kinds as sentences."""
+    frame = pl.DataFrame(notes, schema=["source_file", "kind", "detail"], orient="row")
+    return [sentence for kind in kinds for sentence in sentences(frame, kind)]
+
+
 def _accounts(
     files: Mapping[str, pl.LazyFrame],
     samples: Mapping[str, pl.DataFrame],
-    guesses: Guesses,
+    seen: Survey,
+    answers: Mapping[str, Names],
+    reading: Reading,
+    timezone: str,
+    pattern: str | None,
     today: date,
-    lacking: tuple[str, ...],
 ) -> Survey:
-    mapping, moments = guesses.mapping(), guesses.moments
-    reading = Reading(timestamp_format=moments.pattern if moments.to_set else None)
+    guesses = seen.guesses
+    if reading.timestamp_format is None and guesses.moments.to_set:
+        reading = replace(reading, timestamp_format=guesses.moments.pattern)
+
+    written, notes, bad = _notations(files, guesses, reading)
+    seen = replace(seen, lacking=(*seen.lacking, *bad))
+    files = {name: file for name, file in files.items() if name in written}
+    samples = {name: samples[name] for name in written}
+    if not files:
+        return replace(seen, rows=0)
 
     def lines(frame: pl.LazyFrame, name: str) -> pl.LazyFrame:
-        return canonical(frame, mapping, reading, timezone="UTC", file=name)
+        return canonical(frame, guesses.mapping(), reading, timezone=timezone, file=name, notation=written[name])
 
-    sample = pl.concat([lines(frame.lazy(), name) for name, frame in samples.items()]).collect()
-    rules = ValidationRules(return_pattern=return_pattern(sample))
+    def sampled() -> pl.DataFrame:
+        read = []
+        for name, frame in samples.items():
+            with readable(name):
+                read.append(lines(frame.lazy(), name).collect())
+        return pl.concat(read)
+
+    sample = sampled()
+    told = [*seen.doubts, *(sentence.removesuffix(".") for sentence in said_of(notes, *_TOLD))]
+    for column in ("amount", "discount"):
+        instead = {"amount": {"quantity", "unit_price"}, "discount": set()}[column]
+        found = {one.column for one in guesses.found}
+        if column in found - answers.keys() and instead <= found and repeats_totals(sample, column):
+            guesses, name = guesses.without(column)
+            told.append(
+                f"{name} repeats that of the order on each of its lines: it is left out"
+                f"{', and quantity x unit_price is the amount' if instead else ''}"
+            )
+            sample = sampled()
+    mapping = guesses.mapping()
+    rules = ValidationRules(return_pattern=pattern or return_pattern(sample))
     month = pl.col("day").dt.truncate("1mo")
     months, reasons, purchases, terms = [], [], [], []
     for name, file in files.items():
-        raw = lines(file, name).with_columns(occurrence=pl.lit(1, pl.Int64))
-        valid, quarantine = split(raw, rules, night=today, mapped=mapping.delivered)
-        by_month, lost_by_month, by_reason, days, sold = pl.collect_all(
-            [
-                valid.group_by(month).agg(pl.len().alias("valid"), pl.col("day").max().alias("last")),
-                quarantine.group_by(month).agg(pl.len().alias("lost")),
-                quarantine.explode("reasons").group_by("reasons").len(),
-                valid.filter(~pl.col("is_return")).select("customer_id", "day").unique(),
-                valid.filter(~pl.col("is_return"), pl.col("contract_until") > pl.col("day")).select(
-                    "customer_id", length=(pl.col("contract_until") - pl.col("day")).dt.total_days()
-                ),
-            ]
-        )
+        with readable(name):
+            raw = lines(file, name).with_columns(occurrence=pl.lit(1, pl.Int64))
+            valid, quarantine = split(raw, rules, night=today, mapped=mapping.delivered)
+            by_month, lost_by_month, by_reason, days, sold = pl.collect_all(
+                [
+                    valid.group_by(month).agg(pl.len().alias("valid"), pl.col("day").max().alias("last")),
+                    quarantine.group_by(month).agg(pl.len().alias("lost")),
+                    quarantine.explode("reasons").group_by("reasons").len(),
+                    valid.filter(~pl.col("is_return")).select("customer_id", "day").unique(),
+                    valid.filter(~pl.col("is_return"), pl.col("contract_until") > pl.col("day")).select(
+                        "customer_id", length=(pl.col("contract_until") - pl.col("day")).dt.total_days()
+                    ),
+                ]
+            )
         months.append(by_month.join(lost_by_month, on="day", how="full", coalesce=True, nulls_equal=True))
         reasons.append(by_reason)
         purchases.append(days)
@@ -152,12 +317,15 @@ def _accounts(
     days, sold = pl.concat(purchases), pl.concat(terms)
     most = sold["customer_id"].n_unique() > days["customer_id"].n_unique() / 2
     codes = sample["currency"].drop_nulls().unique()
-    return Survey(
-        files=len(files) + len(lacking),
+    told += [*doubts(sample), *(sentence for sentence in (busiest_day(sample),) if sentence)]
+    idle = idle_pattern(sample, pattern) if pattern else None
+    opens = [f"{sentence.removesuffix('.')}." for sentence in said_of(notes, *_ASKED)]
+    return replace(
+        seen,
         rows=rows,
         guesses=guesses,
-        lacking=lacking,
-        doubts=(*doubts(sample), *events(samples)),
+        lacking=(*seen.lacking, *opens, *([f"{idle}."] if idle else [])),
+        doubts=tuple(told),
         rejected=dict(rejected.most_common()),
         rejected_share=share,
         worst_share=max(share, worst or 0.0),

@@ -2,8 +2,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import polars as pl
+import pytest
 
-from models.doubts import doubts, events, return_pattern
+from models.doubts import busiest_day, doubts, idle_pattern, return_pattern
 from models.mapping import ColumnMapping, Reading, canonical
 
 MAPPING = ColumnMapping(
@@ -73,12 +74,69 @@ def test_several_currencies_are_doubted() -> None:
     assert sentence.startswith("amounts are in 2 currencies (EUR, USD)")
 
 
-def test_views_and_carts_are_no_purchases() -> None:
-    frame = pl.DataFrame({"event_type": ["view", "cart", "purchase"], "brand": ["a", "b", "c"]})
+def test_many_lines_under_one_name_are_doubted_whatever_it_is() -> None:
+    crowd = ["Onslow" if row % 4 == 0 else f"K{row}" for row in range(ROWS)]
 
-    (sentence,) = events({"a.csv": frame})
+    assert any(
+        sentence.startswith("customer_id says 'Onslow' in 15 lines") for sentence in doubts(read({"who": crowd}))
+    )
 
-    assert sentence.startswith("event_type tells events apart (cart, purchase, view)")
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Diverse",
+        "Laufkunde",
+        "Barverkauf",
+        "CPD",
+        "Mr X",
+        "Cash Customer",
+        "Walk-In Customer",
+        "Default Customer",
+        "info@shop.example",
+        "noreply@market.example",
+        "test@test.com",
+        "guest@example.com",
+        "cliente de contado",
+        "Gäst",
+        "consumidor final",
+    ],
+)
+def test_names_of_the_till_and_shared_addresses_stand_for_nobody(name: str) -> None:
+    people = [name if row % 12 == 0 else f"mia{row % 11}@mail.example" for row in range(ROWS)]
+
+    assert any(sentence.startswith(f"customer_id says {name!r}") for sentence in doubts(read({"who": people})))
+
+
+def test_a_name_among_numbers_stands_for_nobody() -> None:
+    people = [("Umsatz", "Bon")[row // 20 % 2] if row % 20 == 0 else f"{1000 + row % 9}" for row in range(ROWS)]
+
+    assert any("'Umsatz'" in sentence and "'Bon'" in sentence for sentence in doubts(read({"who": people})))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "columns", "what"),
+    [
+        ("^RX", {}, "which matches none of 30 order ids"),
+        (".", {}, "which matches all of 30 order ids"),
+        ("^C", {"order": [None] * ROWS}, "but no line has an order id"),
+    ],
+)
+def test_a_return_pattern_that_does_nothing_is_said(
+    pattern: str, columns: Mapping[str, Sequence[object]], what: str
+) -> None:
+    assert what in (idle_pattern(read(columns), pattern) or "")
+
+
+def test_a_return_pattern_that_works_is_no_matter() -> None:
+    assert idle_pattern(read({}), "^1") is None
+
+
+def test_a_day_that_holds_most_rows_is_the_day_of_an_import() -> None:
+    days = [date(2025, 1, 15) if row % 3 else date(2024, 1, 1) + timedelta(days=row) for row in range(ROWS)]
+
+    assert (busiest_day(read({"when": days})) or "").startswith("67% of the rows fall on 2025-01-15")
+    assert busiest_day(read({})) is None
 
 
 def test_cancellations_are_known_by_the_letters_they_begin_with() -> None:

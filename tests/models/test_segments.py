@@ -175,7 +175,8 @@ def test_every_column_is_either_news_or_not():
 
 def test_reasons_may_be_given_in_german():
     assert (
-        row(table({"a": 0.9}, language="de"), "a")["reason_1"] == "40 Tage seit der letzten Bestellung; sonst alle 12 Tage"
+        row(table({"a": 0.9}, language="de"), "a")["reason_1"]
+        == "40 Tage seit der letzten Bestellung; sonst alle 12 Tage"
     )
 
 
