@@ -12,6 +12,7 @@ import sys
 import tomllib
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -301,10 +302,12 @@ def test_an_id_that_nearly_is_one_is_answered_with_the_one(ran, typed):
 
 def test_dagsters_pages_tell_what_became_of_a_night_what_checks_expect_and_offer_the_nights_of_the_lake(ran):
     with open_instance(ran) as instance:
-        told = {
-            name: instance.get_latest_materialization_event(dg.AssetKey(name)).asset_materialization.metadata
-            for name in ("churn_model", "at_risk_segments", "customer_features")
-        }
+        told: dict[str, Any] = {}
+        for name in ("churn_model", "at_risk_segments", "customer_features"):
+            event = instance.get_latest_materialization_event(dg.AssetKey(name))
+            assert event is not None
+            assert event.asset_materialization is not None
+            told[name] = event.asset_materialization.metadata
     assert told["churn_model"]["version"].value == "1"
     assert {"serves", "gate", "verdict", "mlflow", "trained_as_of"} <= set(told["churn_model"])
     assert told["at_risk_segments"]["at_risk"].value + told["at_risk_segments"]["left"].value == (
@@ -320,7 +323,7 @@ def test_dagsters_pages_tell_what_became_of_a_night_what_checks_expect_and_offer
     blocking = {key.name for key in graph.asset_check_keys if graph.get_check_spec(key).blocking}
     assert {"fresh", "rejected_share", "contract_kept", "rows_accounted_for"} <= blocking
     assert not blocking & {"amount_usual", "volume_usual", "columns_filled", "probability_usual", "features_as_trained"}
-    specs = {spec.key.path[-1]: spec for spec in definitions(ran).resolve_all_asset_specs()}
+    specs: dict[str, Any] = {spec.key.path[-1]: spec for spec in definitions(ran).resolve_all_asset_specs()}
     assert "customer_id" in {column.name for column in specs["transactions"].metadata["dagster/column_schema"].columns}
     first = specs["transactions"].partitions_def.get_first_partition_key()
     assert first == f"{NIGHT - timedelta(days=1)}"
