@@ -56,10 +56,11 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
     score = scores.row(0, named=True)
     version = tracking.version(score["model_version"])
     model = tracking.load(version.version)
+    learned = f"on {len(model.nights)} nights from {model.nights[0]} to {model.nights[-1]}" if model.nights else ""
     CONSOLE.print(
         f"{customer} on {night}: {score['churn_probability']:.1%} likely {_to_leave(settings.churn)}, says "
-        f"{version.serves} of version {version.version}, trained as of "
-        f"{version.trained_as_of} on {len(model.nights)} nights from {model.nights[0]} to {model.nights[-1]}."
+        f"{version.serves} of version {version.version}, trained as of {version.trained_as_of} "
+        f"{learned or 'from what was known then, for no outcome was'}."
     )
     _print_segment(lake.scan("at_risk_segments", [night]).filter(pl.col("customer_id") == customer).collect())
     _print_rivals(score)

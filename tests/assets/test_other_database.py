@@ -67,3 +67,15 @@ def test_what_cannot_be_read_is_said_without_a_password(tmp_path, url, changes, 
     with pytest.raises(DeliveryError, match=said) as error:
         take(source, NEW_YEAR, Delivery.create_empty(), tmp_path)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "duckdb"])
+def test_a_file_that_is_not_there_is_said_and_not_made(tmp_path, scheme):
+    with pytest.raises(DeliveryError, match=r"CHURN__SOURCE__URL names the file .*o\.db, which is not there"):
+        take(
+            DatabaseSource(f"{scheme}:///{tmp_path}/o.db", COLUMNS, table="orders"),
+            NEW_YEAR,
+            Delivery.create_empty(),
+            tmp_path,
+        )
+    assert not list(tmp_path.iterdir())

@@ -434,3 +434,13 @@ def test_the_suites_that_the_contracts_yield_are_those_that_were_reviewed():
     reviewed = Path(__file__).with_name("suites.json").read_text(encoding="utf-8")
 
     assert json.dumps(suites, indent=2) + "\n" == reviewed
+
+
+def test_a_source_that_fell_silent_is_told_what_is_known_of_it(tmp_path):
+    known, nothing = NIGHT - timedelta(days=90), RawTransaction.create_empty(lazy=True)
+    past = Past(newest_day=known)
+    frame, expected = raw_gate(nothing, ValidationRules(), night=NIGHT, mapped=(), past=past, rows=0)
+    findings = validate(frame, expected, table="raw_transactions", night=NIGHT, docs_root=tmp_path)
+    (fresh,) = (finding for finding in findings if finding.name == "fresh")
+    assert not fresh.passed
+    assert f"Found: {known}." in fresh.words

@@ -1,6 +1,7 @@
 """Ingestion alone, on real Dagster: what many nights of many deliveries are tried on."""
 
 import hashlib
+import os
 from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from pathlib import Path
@@ -9,12 +10,23 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.commands import CONFIG_VARIABLE
+from pipelines import console
 from pipelines.definitions import definitions
 from pipelines.settings import load_settings
 
 SUMS = dg.AssetSelection.assets("customer_days", "customer_items")
 INGESTION = dg.AssetSelection.groups("ingestion") | SUMS
 GATE = dg.AssetSelection.checks_for_assets("raw_transactions")
+
+
+@pytest.fixture(autouse=True)
+def _command_line_undone() -> Iterator[None]:
+    """Undo what a command does to its process: it names the settings in use, and may write a log."""
+    yield
+    os.environ.pop(CONFIG_VARIABLE, None)
+    for terminal in (console.CONSOLE, console._ERRORS):
+        terminal.log_format = None
 
 
 class Ingestion:

@@ -91,4 +91,4 @@ def test_a_night_that_kept_nothing_out_says_so(shown, tmp_path):
 
 
 def test_a_night_that_did_not_run_says_so(shown):
-    assert "Night 2024-03-31 did not run. The newest nights that did: none. Run it: churn run" in shown()
+    assert "Night 2024-03-31 did not run. The newest nights that did: none. Run it: `churn run" in shown()

@@ -47,7 +47,7 @@ def test_a_backfill_shows_its_progress_stops_at_a_red_night_and_goes_on_where_it
     said = capsys.readouterr()
     assert "1 of 3 nights ran before" in said.out
     assert f"night {NIGHTS[1]} (1 of 2, 0% done)" in said.out
-    assert f"once it is mended: churn nights {NIGHTS[0]}..{NIGHTS[2]} --resume goes on from here" in said.err
+    assert f"once it is mended: `churn nights {NIGHTS[0]}..{NIGHTS[2]} --resume` goes on from here" in said.err
     second.write_text(good, encoding="utf-8")
     assert run_nights(NIGHTS, shop, resume=True) == 0
     said = capsys.readouterr()
