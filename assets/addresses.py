@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote
 
 _ADDRESS = re.compile(
@@ -65,6 +66,19 @@ def check_place(place: str, name: str) -> None:
     rest = place.partition("://")[2]
     if "@" in rest.partition("/")[0] or re.match("[^@]*:[^@]*@", rest):
         raise ValueError(f"{name} has a user or a key in its address: give credentials by the store's own variables")
+
+
+def sqlite_address(file: Path) -> str:
+    """The address of an SQLite file by its absolute path, in which ``%``, ``?`` and ``#`` mean themselves."""
+    path = quote(f"{file}")
+    # By the driver's name where it matters: of the plain scheme MLflow makes the folder without decoding it.
+    return f"sqlite{'' if path == f'{file}' else '+pysqlite'}:///{path}"
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file of an SQLite address; None for the address of anything else."""
+    place = re.match(r"sqlite(\+\w+)?:///([^?#]*)", address)
+    return None if place is None else Path(unquote(place[2]))
 
 
 def redacted(text: str, *secrets: str) -> str:

@@ -127,7 +127,7 @@ def read_database(
             after=after,
             night=night,
         ).sort(pl.all()).write_parquet(path, row_group_size=122_880)
-    rows = pl.scan_parquet(path)
+    rows = pl.scan_parquet(path, glob=False)
     count = rows.select(pl.len()).collect().item()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()

@@ -3,24 +3,25 @@
 import fcntl
 import hashlib
 import json
+import logging
 import math
 import os
 import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 from polars import selectors as cs
 
-from assets.addresses import redacted, shown
+from assets.addresses import redacted, shown, sqlite_file
 from assets.imports import without
 from assets.moved_artifacts import follow_artifacts
 from assets.stored_scorer import LOADER, copy_code, save
@@ -47,6 +48,42 @@ _ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+
+class StoreError(ValueError):
+    """MLflow's store cannot be opened or written; the message says why, and what to do."""
+
+
+class PatientClient:
+    """MLflow's client, which waits for another writer of an SQLite file as long as the CRM does.
+
+    MLflow itself waits 20 seconds, and then says the statement with all its values.
+    """
+
+    def __init__(self, client: "MlflowClient", place: str, patience: float = 60.0) -> None:
+        self._client, self._place, self._patience = client, place, patience
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return partial(self._call, found) if callable(found) else found
+
+    def _call(self, method: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        from mlflow import MlflowException
+
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return method(*given, **named)
+            except MlflowException as error:
+                # Of a database: its driver's error, whose transaction was undone.
+                known = re.match(r"\([\w.]+\) (.+)", f"{error}")
+                if known is None:
+                    raise
+                if "database is locked" not in known[1] or time.monotonic() >= deadline:
+                    raise StoreError(
+                        f"{self._place}: MLflow's store cannot be written ({known[1].strip()}). Free it of what holds "
+                        "it, or make room, and run the night again."
+                    ) from None
 
 
 @dataclass(frozen=True)
@@ -192,7 +229,9 @@ def open_store(uri: str, experiment: str, artifact_root: str | None, locks: Path
 
     # Two processes that create the tables of a new store at once destroy it, so only one may be here.
     with _explained(uri), _alone(uri, locks), _quiet():
-        client = MlflowClient(uri, registry_uri=uri)
+        # What a store refuses is told in a sentence; MLflow's own record of it is a trace and a statement.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        client = cast("MlflowClient", PatientClient(MlflowClient(uri, registry_uri=uri), shown(uri)))
         client.search_registered_models(max_results=1)
         found = client.get_experiment_by_name(experiment)
         if found is not None:
@@ -208,11 +247,13 @@ def _explained(uri: str) -> Iterator[None]:
     """Turn whatever a store's client or driver raises into a sentence."""
     try:
         yield
+    except StoreError:
+        raise
     except Exception as error:
         said = redacted(f"{error}", uri)
         known = re.search(r"\[Errno -?\d+\] ([^'\")]+)", said)
         reason = known[1] if known else (said.splitlines() or [type(error).__name__])[0]
-        raise ValueError(
+        raise StoreError(
             f"mlflow.tracking_uri {shown(uri)}: MLflow's store cannot be opened ({reason}). Start its "
             "server, or correct the address in churn.toml or, where it holds a password, in the environment."
         ) from None  # what MLflow said repeats the address
@@ -236,11 +277,11 @@ def _alone(uri: str, locks: Path | None) -> Iterator[None]:
     Raises:
         TimeoutError: If another process keeps it for longer than any opening takes.
     """
-    if uri.startswith("http") or (locks is None and not uri.startswith("sqlite:///")):
+    database = sqlite_file(uri)
+    if uri.startswith("http") or (locks is None and database is None):
         yield
         return
-    if uri.startswith("sqlite:///"):
-        database = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    if database is not None:
         database.parent.mkdir(parents=True, exist_ok=True)
         lock = database.with_name(f"{database.name}.lock")
     else:

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.erased import Erasures, spared
+from assets.erased import REMOVE, Erasures, spared
 from assets.escaping import as_markdown
 from assets.file_delivery import read_files
 from assets.files import FileSource
@@ -42,7 +42,7 @@ def read_source(
     for other in manifest.filter(pl.col("identity") != mine)["identity"].head(1):
         raise DeliveryError(
             f"source.identity is {mine}, but earlier nights told lines apart by {other}: what comes again would count "
-            "twice. Set it back in churn.toml, or remove the lake and run its nights again."
+            f"twice. Set it back in churn.toml, or {REMOVE} and run its nights again."
         )
     if isinstance(source, DatabaseSource):
         yield from read_database(source, definition, night=night, manifest=manifest, scratch=scratch)
@@ -113,7 +113,7 @@ def arrivals(
     if passed and passed[-1] > night:
         raise DeliveryError(
             f"night {night} was missed, and night {passed[-1]} has taken its rows since: nothing is left to ingest. "
-            f"To have the nights one by one, remove the lake and run `churn nights {night}..{passed[-1]}`."
+            f"To have the nights one by one, {REMOVE} and run `churn nights {night}..{passed[-1]}`."
         )
     refuse_half_nights(lake, passed)
     lake.pack(night)

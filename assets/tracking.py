@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from assets.addresses import shown
 from assets.experiment_store import ExperimentStore, open_store
 from assets.model_card import TrainingRecord
 from assets.stored_scorer import refuse_exchanged, restore
@@ -212,6 +213,12 @@ class Tracking:
     def version(self, version: str) -> Version:
         """What the registry knows of a version."""
         return _described(self.store.client.get_model_version(self.model_name, version))
+
+    def link(self, version: Version) -> str | None:
+        """The page of the run that trained a version, if a server keeps the store."""
+        if not self.tracking_uri.startswith("http"):
+            return None
+        return f"{shown(self.tracking_uri).rstrip('/')}/#/experiments/{self.store.experiment}/runs/{version.run_id}"
 
     def places(self, version: str) -> list[str]:
         """The addresses of the files of a version: what serves, and the run that trained it."""

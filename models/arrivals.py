@@ -195,8 +195,8 @@ def _names_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tupl
     ]
 
 
-def raw_checks() -> list[str]:
-    """Every asset check that :func:`raw_gate` can ask for."""
+def raw_expectations() -> list[Expectation]:
+    """All that :func:`raw_gate` can expect of a night."""
     night = date(2000, 1, 2)
     _, expected = raw_gate(
         RawTransaction.create_empty(lazy=True),
@@ -212,7 +212,7 @@ def raw_checks() -> list[str]:
         ),
         rows=1_000,
     )
-    return list(dict.fromkeys(expectation.check for expectation in expected))
+    return expected
 
 
 def _currencies(rules: ValidationRules) -> Expectation:

@@ -105,7 +105,7 @@ def guess(samples: Mapping[str, pl.DataFrame], answers: Mapping[str, Names] = _N
     names = {role: tuple(name for key in keys for name in columns[key].names) for role, keys in aliases.items()}
     reasons = {role: _reason(role, columns, aliases, together) + kept.get(role, "") for role in taken}
     for role, own in answers.items():
-        names[role], reasons[role] = own, _holds(said[role], columns, together)
+        names[role], reasons[role] = own, _holds(role, said[role], columns, together)
     used = {name.strip().lower() for own in names.values() for name in own}
     lacking = [role for role in REQUIRED if not names.get(role)]
     moment = (said.get("timestamp") or [taken.get("timestamp", "")])[0]
@@ -342,11 +342,12 @@ def _values(keys: list[str], together: pl.DataFrame) -> str:
     return f"{values.n_unique():,} different values in {len(values):,} rows"
 
 
-def _holds(keys: list[str], columns: Mapping[str, Facts], together: pl.DataFrame) -> str:
+def _holds(role: str, keys: list[str], columns: Mapping[str, Facts], together: pl.DataFrame) -> str:
     if not keys:
         return "you named it"
-    pattern = columns[keys[0]].moments.pattern
-    return f"you named it, {f'reads as {pattern}' if pattern else _values(keys, together)}"
+    if ROLES[role].kind == "moment":
+        return f"you named it, reads as {columns[keys[0]].moments.pattern or 'moments'}"
+    return f"you named it, {_values(keys, together)}"
 
 
 def _are_spreadsheet_days(values: pl.Series) -> bool:

@@ -28,6 +28,7 @@ _HEADERS = {
         country fulfillment lineitem billing risk kunde kunden produkt artikel liefer zahlung zahlungs province us""",
 }
 _MEANT_BY = {word: kind for kind, words in reversed(_HEADERS.items()) for word in words.split()}
+_OTHERS = "others"
 _ENDINGS = ("status", "typ")
 _NUMBER = r"^\W?\d+([.,]\d+)?\W?$"
 # What is not sold to anybody, in the words of shops, tills, payment services and ledgers.
@@ -233,8 +234,17 @@ def told_by_night(frame: pl.LazyFrame, used: Collection[str]) -> str | None:
     schema = frame.collect_schema()
     columns = [name for name, dtype in schema.items() if name not in used and telling(name) and _may_tell(name, dtype)]
     kinds = [judge(name, counted) for name, counted in value_counts(frame, columns).items()] if columns else []
-    told = {one.column: dict(list(one.counts.items())[:_SHOWN]) for one in kinds if one is not None and one.rows}
+    told = {one.column: _without_data(one.counts) for one in kinds if one is not None and one.rows}
     return json.dumps(told, ensure_ascii=False) if told else None
+
+
+def _without_data(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts by the values that say what a row is; messages repeat no other."""
+    plain = re.compile(rf"(?i)({_WORDS})|filled|[-+]?\w|{'|'.join(_YES)}")
+    told = Counter[str]()
+    for value, rows in counts.items():
+        told[value if plain.fullmatch(value) or re.match(_SALE, value) else _OTHERS] += rows
+    return dict(told)
 
 
 def together(told: Iterable[str]) -> str:

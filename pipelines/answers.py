@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from models.mapping import ColumnMapping, Names
-from pipelines.settings import Settings, read_table
+from pipelines.settings import SECRETS, Settings, read_table
 from pipelines.settings_errors import SettingsError, sentence
 
 _FILLER = "\0"
@@ -113,4 +113,4 @@ def _checked(table: Mapping[str, Any], target: Path) -> Settings:
     try:
         return Settings(**{**table, "source": {"path": "."} | own, "file": target.absolute()})
     except ValidationError as error:
-        raise SettingsError("\n".join(sentence(dict(item), Settings) for item in error.errors())) from None
+        raise SettingsError("\n".join(sentence(dict(item), Settings, SECRETS) for item in error.errors())) from None

@@ -1,11 +1,11 @@
-"""The terminal, or a log in its place: where commands say what they did, and what is wrong."""
+"""The terminal, or the log in its place: where commands say what they did, and what is wrong."""
 
 import json
 import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from io import StringIO
-from typing import Any, Literal
+from typing import Any, Literal, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markdown import Markdown
@@ -15,54 +15,56 @@ from assets.commands import with_settings
 from assets.escaping import plain
 
 Log = Literal["auto", "text", "json"]
+_OURS = ("models.", "assets.", "pipelines.")
+_SPEAKING = ("DagsterAssetCheckFailedError", "FileNotFoundError", "RuntimeError", "ValueError")
+"""Errors of others that come with a sentence."""
 _LEVELS = {"yellow": "WARNING", "red": "ERROR"}
-_WIDE = 10_000
 
 
 class Terminal(Console):
-    """Whatever is printed, wherever it came from: data neither steer the terminal nor are read as markup.
+    """A terminal, or a log of lines with time and level where a run is not watched by a person.
 
-    Attributes:
-        journal: A log of lines with time and level, or of objects, in place of what a person watches; None for that.
+    Data neither steer the terminal nor are read as markup, wherever they come from.
     """
 
-    def __init__(self, *, stderr: bool = False) -> None:
-        super().__init__(highlight=False, markup=False, emoji=False, stderr=stderr)
-        self.journal: Literal["text", "json"] | None = None
+    log_format: Literal["text", "json"] | None = None
+    """The form of the log; None for a terminal."""
+
+    def __init__(self, *, stderr: bool = False, **options: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, stderr=stderr, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """What is written, without the control characters that names of files, columns and customers may bring."""
+        """Render without the control characters that names of files, columns and customers may bring."""
         for segment in super().render(renderable, options):
             lines = "\n".join(map(plain, segment.text.split("\n")))
             yield segment if segment.control else Segment(lines, segment.style)
 
     def print(self, *objects: Any, style: Any = None, **options: Any) -> None:
-        """Print, or write a line of the log; commands that are told bear the settings in use."""
+        """Print as `rich` does, or a line of the log; commands bear the settings in use."""
         told = [with_settings(each) if isinstance(each, str) else each for each in objects]
-        if self.journal is None:
+        if self.log_format is None:
             super().print(*told, style=style, **options)
             return
-        wide = Console(file=StringIO(), width=_WIDE, highlight=False, markup=False, emoji=False, color_system=None)
-        with wide.capture() as text:
-            wide.print(*(each.markup if isinstance(each, Markdown) else each for each in told), **options)
-        lines = [plain(line).rstrip() for line in text.get().split("\n") if line.strip()]
-        self._write(lines, _LEVELS.get(f"{style}", "INFO"))
+        page = StringIO()
+        unstyled = Terminal(file=page, width=10_000, color_system=None)
+        unstyled.print(*(each.markup if isinstance(each, Markdown) else each for each in told), **options)
+        text = page.getvalue()
+        self._write(text.strip("\n"), _LEVELS.get(f"{style}", "INFO"))
 
     def rule(self, title: Any = "", **options: Any) -> None:
         """Draw a line with a title; in a log, the title."""
-        if self.journal is None:
+        if self.log_format is None:
             super().rule(title, **options)
         else:
             self.print(title)
 
-    def _write(self, lines: list[str], level: str) -> None:
-        now = datetime.now(UTC).astimezone().isoformat(timespec="seconds")
-        out = sys.stderr if self.stderr else sys.stdout
-        if self.journal == "json":
-            record = {"time": now, "level": level, "message": "\n".join(lines).strip()}
+    def _write(self, text: str, level: str) -> None:
+        now, out = datetime.now(UTC).astimezone().isoformat(timespec="seconds"), _stream(self)
+        if self.log_format == "json":
+            record = {"time": now, "level": level, "message": text.strip()}
             out.write(json.dumps(record, ensure_ascii=False) + "\n")
         else:
-            out.writelines(f"{now} {level} {line}\n" for line in lines)
+            out.writelines(f"{now} {level} {line.rstrip()}\n" for line in text.splitlines() if line.strip())
         out.flush()
 
 
@@ -70,15 +72,14 @@ CONSOLE = Terminal()
 _ERRORS = Terminal(stderr=True)
 
 
+def _stream(console: Console) -> TextIO:
+    return sys.stderr if console.stderr else sys.stdout
+
+
 def choose_log(wanted: Log) -> None:
     """Write a log from now on, if it is wanted, or if standard output is no terminal."""
-    chosen: Literal["text", "json"] | None = "text" if wanted == "auto" else wanted
-    CONSOLE.journal = _ERRORS.journal = None if wanted == "auto" and CONSOLE.is_terminal else chosen
-
-
-_OURS = ("models.", "assets.", "pipelines.")
-_SPEAKING = ("DagsterAssetCheckFailedError", "FileNotFoundError", "RuntimeError", "ValueError")
-"""Errors of others that come with a sentence."""
+    chosen = None if wanted == "auto" and CONSOLE.is_terminal else "json" if wanted == "json" else "text"
+    CONSOLE.log_format = _ERRORS.log_format = chosen  # type: ignore[assignment]  # (one of the three)
 
 
 def complain(message: str) -> None:

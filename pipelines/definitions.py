@@ -1,8 +1,8 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
 import os
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,9 @@ from assets.drift import check_model_drift, model_drift
 from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
 from assets.inputs import customer_facts
-from assets.lake import Lake
+from assets.lake import SCHEMAS, Lake, column_schema
 from assets.lost_models import refuse_lost_models
-from assets.nights import NIGHT_TAG, as_night
+from assets.nights import FIRST_NIGHT, NIGHT_TAG, as_night, nights_from
 from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
@@ -100,6 +100,16 @@ def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
     return io_manager
 
 
+def first_night(settings: Settings, wanted: Iterable[date]) -> date:
+    """The first night that Dagster has to know: that of the settings or of the lake, or an older one that is wanted.
+
+    The day before it is known too, for the first night asks what there was by then. Without any, every night is known.
+    """
+    asked = settings.schedule.first_night
+    known = [*lake_of(settings).nights("deliveries")[:1], *([] if asked is None else [asked])]
+    return max(FIRST_NIGHT, min([*known, *wanted]) - timedelta(days=1)) if known else FIRST_NIGHT
+
+
 def scratch_in(folder: Path) -> dg.ResourceDefinition:
     """A folder for copies of deliveries, on the disk of the lake, that is gone when the run ends."""
 
@@ -112,12 +122,26 @@ def scratch_in(folder: Path) -> dg.ResourceDefinition:
     return scratch
 
 
-def definitions(settings: Settings) -> dg.Definitions:
-    """The pipeline as these settings want it."""
+def definitions(settings: Settings, wanted: Iterable[date] = ()) -> dg.Definitions:
+    """The pipeline as these settings want it.
+
+    Args:
+        settings: What it is configured with.
+        wanted: Nights that are to run, which Dagster has to know, however long ago they were.
+    """
     fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.schedule.fresh_hours))
+    nights = nights_from(first_night(settings, wanted))
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        schema = SCHEMAS.get(spec.key.path[-1])
+        columns = {} if schema is None else {"dagster/column_schema": column_schema(schema.create_empty().schema)}
+        return spec.replace_attributes(
+            partitions_def=nights, metadata={**spec.metadata, **columns}, freshness_policy=fresh
+        )
+
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: dg.apply_freshness_policy(spec, fresh),
+            described,
             [
                 arrivals,
                 parted_rows,

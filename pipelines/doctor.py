@@ -83,13 +83,14 @@ def _sentences(lake: Lake, settings: Settings) -> list[str]:
     consents = lake.scan("customer_consents", lake.nights("customer_consents"))
     notes = lake.scan("delivery_notes", lake.nights("delivery_notes")).collect()
     lines = transactions.head(_SAMPLE_ROWS).collect()
-    warnings = [*sentences(notes, NO_SALES)]
-    if strange := tell_unknown(*unknown(consents, transactions)):
-        warnings.append(strange)
     pattern = settings.validation.return_pattern
-    idle = idle_pattern(lines, pattern) if pattern is not None else None
-    warnings += _left_out(lake, settings)
-    return [*doubts(lines), *(warning.removesuffix(".") for warning in warnings), *([idle] if idle else [])]
+    warnings = [
+        tell_unknown(*unknown(consents, transactions)),
+        *sentences(notes, NO_SALES),
+        idle_pattern(lines, pattern) if pattern is not None else None,
+        *_left_out(lake, settings),
+    ]
+    return [*doubts(lines), *(warning.removesuffix(".") for warning in warnings if warning)]
 
 
 def _left_out(lake: Lake, settings: Settings) -> Iterator[str]:

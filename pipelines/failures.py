@@ -13,7 +13,8 @@ from assets.nights import NIGHT_TAG
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
         *("AwayError", "DeliveryError", "LakeBusyError", "LostModelError", "OtherShopError"),
-        *("MlflowException", PlacingError.__name__, "RestException"),
+        *("MlflowException", "RestException", "StoreError"),
+        PlacingError.__name__,
         *("FileNotFoundError", "OSError", "PermissionError"),
     }
 )

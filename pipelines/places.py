@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from assets.addresses import redacted, shown
+from assets.addresses import redacted, shown, sqlite_file
 from assets.database import URL_VARIABLE, DatabaseSource
 from assets.files import FileSource
 from assets.other_database import answer
@@ -122,8 +122,8 @@ def _file(path: Path) -> None:
 
 
 def _tracking(uri: str) -> None:
-    if uri.startswith("sqlite:///"):
-        _file(Path(uri.removeprefix("sqlite:///").partition("?")[0]))
+    if (file := sqlite_file(uri)) is not None:
+        _file(file)
     elif uri.startswith("http"):
         with suppress(HTTPError):  # a server that refuses a page is there all the same
             urlopen(f"{uri}/health", timeout=_PATIENCE).close()  # noqa: S310 (http by the condition)

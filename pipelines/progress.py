@@ -25,9 +25,8 @@ class _Lines(logging.Handler):
             # What follows from a failure is said once, by the command, and not for every step that did not run.
             if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
                 style = {logging.INFO: "dim", logging.WARNING: "yellow"}.get(record.levelno, "red")
-                CONSOLE.print(
-                    message if CONSOLE.journal else f"      {message}", style=style, markup=False, soft_wrap=True
-                )
+                indented = message if CONSOLE.log_format else f"      {message}"
+                CONSOLE.print(indented, style=style, soft_wrap=True)
             return
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:
@@ -37,7 +36,7 @@ class _Lines(logging.Handler):
             rows = materialization.metadata.get("dagster/row_count")
             seconds = time.perf_counter() - self._started.get(step, time.perf_counter())
             table = materialization.asset_key.to_user_string()
-            if CONSOLE.journal:
+            if CONSOLE.log_format:
                 CONSOLE.print(f"{table}: {f'{rows.value:,} rows, ' if rows is not None else ''}{seconds:.1f} s")
             else:
                 count = f"{rows.value:>11,} rows" if rows is not None else " " * 16

@@ -14,7 +14,6 @@ from rich.text import Text
 from pipelines.console import CONSOLE, complain
 from pipelines.guard import LOOPBACK, Guard
 from pipelines.settings import Settings
-from pipelines.shop import open_instance
 from pipelines.stores import tracking_of
 
 SERVERS = {"web": "Dagster", "mlflow": "MLflow", "pages": "Data Docs", "daemon": "Dagster's daemon"}
@@ -71,9 +70,7 @@ def serve(settings: Settings, port: int) -> int:
         if _listening(taken):
             complain(f"port {taken} is in use: choose another with --port")
             return 1
-    # Two processes that open a new history at once destroy it.
-    with open_instance(settings):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Sessions of their own: a server's workers end with it.
     running = {
         name: subprocess.Popen(_command(name, settings, port), start_new_session=True)  # noqa: S603

@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
-from assets.addresses import shown
+from assets.addresses import shown, sqlite_address
 from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
@@ -41,7 +41,7 @@ from models.value import ValueRule
 from pipelines.console import Log
 from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
-from pipelines.settings_errors import SettingsError, sentence
+from pipelines.settings_errors import SettingsError, not_toml, sentence, unmeant
 
 UMASK = 0o027
 """Files that a run writes are read by its user and group alone."""
@@ -208,7 +208,7 @@ class Settings(BaseSettings):
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
-        return self.mlflow.tracking_uri or f"sqlite:///{self.beside(Path('mlflow.db'))}"
+        return self.mlflow.tracking_uri or sqlite_address(self.beside(Path("mlflow.db")))
 
     def crm_database(self) -> str:
         """The delivery's database: a URL as it is, a file beside the settings."""
@@ -238,6 +238,8 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError(
             "\n".join(f"{file}: {sentence(dict(item), Settings, SECRETS)}" for item in error.errors())
         ) from None
+    if wrong := list(unmeant(settings, table)):
+        raise SettingsError("\n".join(f"{file}: {each}" for each in wrong))
     _refuse_contradictions(settings, file)
     return settings
 
@@ -249,14 +251,19 @@ def read_table(file: Path) -> dict[str, Any]:
         SettingsError: If the file is missing or not TOML, or holds what may be a secret.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
     except OSError as error:
         raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{file} is not TOML: line {line} is not UTF-8. Save the file as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
+            f"{file} is not TOML: {not_toml(text, error)}. Correct the line: texts stand in quotes, and no key or "
+            "section stands twice."
         ) from None
     for section, key in SECRETS:
         given = table.get(section)

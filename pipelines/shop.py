@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,7 @@ def prepare_instance(settings: Settings) -> Path:
     The shop's own folder gets a `dagster.yaml`, the project's with absolute paths, which follow when the folder moves.
 
     Raises:
-        SettingsError: If the folder cannot be written, or `$DAGSTER_HOME` is none.
+        SettingsError: If the folder cannot be written, `$DAGSTER_HOME` is none, or Dagster cannot read its path.
     """
     own, given = state_folder(settings), os.environ.get("DAGSTER_HOME")
     if given and not Path(given).is_dir():
@@ -51,14 +52,24 @@ def prepare_instance(settings: Settings) -> Path:
         raise SettingsError(
             f"{own} cannot be written ({error.strerror}): Dagster keeps the shop's history there; change its owner."
         ) from None
-    return Path(given).resolve() if given else own
+    home = Path(given).resolve() if given else own
+    if strange := sorted(set("%?") & set(f"{home}")):
+        raise SettingsError(
+            f"{home}: Dagster reads {' and '.join(strange)} in the path of its history as something else. Rename the "
+            "folder, or set DAGSTER_HOME to one without."
+        )
+    return home
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
     """The Dagster instance that keeps the record of this shop's runs, to be closed; warns where others keep theirs."""
     import dagster as dg
 
-    instance = dg.DagsterInstance.from_config(str(prepare_instance(settings)))
+    home = prepare_instance(settings)
+    # Two processes that open a new history at once destroy it.
+    with (state_folder(settings) / ".opening").open("w") as held:
+        flock(held, LOCK_EX)
+        instance = dg.DagsterInstance.from_config(str(home))
     if others := shops_beside(instance, settings):
         CONSOLE.print(
             f"DAGSTER_HOME also keeps the runs of {', '.join(others)}: its pages mix the tables of these shops. Unset "

@@ -22,6 +22,7 @@ from assets import crm_layout
 from assets.crm import Crm
 from assets.crm_views import SYNCED
 from assets.erasure import CrmTables
+from assets.exports import PlacingError
 from assets.postgresql import is_postgresql
 from models.mapping import DeliveryError
 from models.next_purchase import QUANTILES
@@ -736,3 +737,44 @@ def test_an_erasure_touches_its_own_tables_and_no_others(either):
     with either.transaction() as store:
         for name in others:
             assert store.read(f"SELECT customer_id FROM {name}", {"customer_id": pl.String()}).rows() == [("a",)]
+
+
+def exports_of(folder):
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_night_whose_files_cannot_be_written_is_not_delivered(tmp_path, crm):
+    exports = tmp_path / "exports"
+    delivering = Crm(database=crm.database, exports=str(exports))
+    publish(delivering, 0, {"ann": {}})
+    before = exports_of(exports)
+    (exports / f"{day(1)}").write_text("in the way", encoding="utf-8")
+    with pytest.raises(DeliveryError, match=r"the exports cannot be written \(.+\)\. Make room, or set crm\.exports"):
+        publish(delivering, 1, {"bob": {}})
+    assert crm.read()["customer_id"].to_list() == ["ann"]
+    assert crm.read("publication_log")["night"].to_list() == [day(0)]
+    with pytest.raises(DeliveryError, match="the exports cannot be written"):
+        Crm(database=crm.database, exports=str(tmp_path / "exports" / f"{day(1)}")).point_to(
+            day(0), "run", lambda rows: rows
+        )
+    assert crm.read("publication_log")["night"].to_list() == [day(0)]
+    (exports / f"{day(1)}").unlink()
+    publish(delivering, 1, {"bob": {}})
+    assert crm.read()["night"].unique().to_list() == [day(1)]
+    assert len(exports_of(exports)) == 2 * len(before) == 6
+
+
+def test_a_night_that_the_database_refuses_leaves_no_files(tmp_path):
+    exports, database = tmp_path / "exports", tmp_path / "crm.db"
+    database.mkdir()
+    with pytest.raises(DeliveryError):
+        publish(Crm(database=str(database), exports=str(exports)), 0, {"ann": {}})
+    assert exports_of(exports) == set()
+
+
+def test_files_that_cannot_be_put_in_their_places_are_said_of_a_night_that_the_crm_has(tmp_path, crm):
+    (tmp_path / "exports" / f"{day(0)}" / "at_risk_segments.csv" / "kept").mkdir(parents=True)
+    with pytest.raises(PlacingError, match="the CRM's tables have the night"):
+        publish(Crm(database=crm.database, exports=str(tmp_path / "exports")), 0, {"ann": {}})
+    assert crm.read()["customer_id"].to_list() == ["ann"]
+    assert not list(tmp_path.rglob("*.draft"))

@@ -641,6 +641,54 @@ def test_a_dialect_that_no_file_can_have_is_refused(dialect, sentence):
         Dialect(**dialect)
 
 
+@pytest.mark.parametrize("kind", ["file", "folder", "dangling", "pipe", "inner", "whole folder"])
+def test_no_link_brings_a_file_from_elsewhere(tmp_path, kind):
+    elsewhere, landing = tmp_path / "elsewhere", tmp_path / "landing"
+    elsewhere.mkdir()
+    (elsewhere / "secret.csv").write_text("CHURN__SOURCE__URL=postgresql://reader:SECRET@db/shop\n")
+    if kind == "whole folder":
+        (elsewhere / "1.csv").write_text(TABLE)
+        (elsewhere / "secret.csv").unlink()
+        landing.symlink_to(elsewhere)
+    else:
+        landing.mkdir()
+        (landing / "1.csv").write_text(TABLE)
+    if kind == "inner":
+        (landing / "2.csv").symlink_to("1.csv")
+    if kind in {"file", "dangling"}:
+        (landing / "2.csv").symlink_to(elsewhere / ("secret.csv" if kind == "file" else "none.csv"))
+    if kind == "folder":
+        (landing / "more").symlink_to(elsewhere)
+    if kind == "pipe":
+        os.mkfifo(landing / "2.csv")
+    read, refused = [], []
+    for file in source(landing).files():
+        try:
+            file.digest  # noqa: B018 (it looks at the content)
+            read += source(landing).read(file, tmp_path).collect().rows()
+        except DeliveryError as error:
+            refused.append(str(error))
+    assert read == ROWS * (2 if kind == "inner" else 1)
+    if kind in {"file", "dangling"}:
+        assert [sentence.partition(".")[0] for sentence in refused] == ["2"]
+        assert "2.csv: a link that leaves the folder of the source" in refused[0]
+    elif kind == "pipe":
+        assert refused == ["2.csv: no regular file. Remove it from the source."]
+    elif kind == "folder":
+        assert all("a link that leaves the folder" in sentence for sentence in refused)
+    else:
+        assert refused == []
+
+
+def test_a_file_that_is_named_and_is_a_link_elsewhere_is_refused(tmp_path):
+    (tmp_path / "landing").mkdir()
+    (tmp_path / "secret").write_text("SECRET,x\n")
+    (tmp_path / "landing" / "1.csv").symlink_to(tmp_path / "secret")
+    named = source(tmp_path / "landing" / "1.csv")
+    with pytest.raises(DeliveryError, match="leaves the folder of the source"):
+        named.read(named.files()[0], tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

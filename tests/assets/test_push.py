@@ -208,6 +208,23 @@ def test_only_those_to_be_contacted_are_sent_where_the_settings_say_so(crm, rece
     assert push.send(crm, IMPATIENT) == 1
 
 
+def test_who_is_to_be_contacted_no_longer_is_told_of_everybody_who_was(crm, receiver):
+    push = Push(url=receiver.push.url, rows="deliver", batch_rows=2)
+    publish(crm, 0, {"objects": {}, "leaves": {}, "stays": {}, "never": KEPT_BACK})
+    assert push.send(crm, IMPATIENT) == 3
+    objection = {**KEPT_BACK, "suppressed_reason": "no_consent"}
+    publish(crm, 1, {"objects": objection, "stays": {}, "never": {**KEPT_BACK, "value": 1.0}}, gone=["leaves"])
+    receiver.moods = [503, 503]
+    with pytest.raises(DeliveryError):
+        push.send(crm, Network(retries=1, pause_seconds=0.01))
+    assert push.send(crm, IMPATIENT) == 2
+    told = {row["customer_id"]: row["deliver"] for row in receiver.known.values()}
+    assert told == {"objects": False, "leaves": False, "stays": True}
+    # They have heard it, and need not hear of every later change.
+    publish(crm, 2, {"objects": {**objection, "value": 2.0}, "stays": {}})
+    assert push.send(crm, IMPATIENT) == 0
+
+
 def test_an_address_where_nobody_answers_is_told_and_no_address_is_no_push(crm, receiver):
     publish(crm, 0, {"a": {}})
     assert Push().send(crm, IMPATIENT) == 0
@@ -275,6 +292,41 @@ def test_a_night_that_is_published_again_is_told_too(shop, receiver, monkeypatch
     assert len(receiver.keys) == 4
     meant = {row["customer_id"]: (row["churn_probability"], row["status"]) for row in crm.read().to_dicts()}
     assert {who: (row["churn_probability"], row["status"]) for who, row in receiver.known.items()} == meant
+
+
+def test_who_objected_since_is_contacted_by_no_night_that_is_published_again(shop, receiver, monkeypatch, tmp_path):
+    monkeypatch.chdir(shop.file.parent)
+    crm = crm_of(shop)
+    publish(crm, 0, {"phone": {}, "profile": {}, "other": {}})
+    publish(crm, 1, {"other": {}})
+    consent = 'path = "consents"\ncustomer_id = "who"\ntimestamp = "since"\n'
+    consent += 'legal_basis = "legitimate_interest"\nchannels = { phone = "phone", profiling = "profile" }\n'
+    with shop.file.open("a") as settings:
+        settings.write(f"[consent]\n{consent}")
+    day = NIGHT + timedelta(days=1)
+    said = [(who, about, False, None, day) for who, about in (("phone", "phone"), ("profile", "profiling"))]
+    said.append(("other", "email", False, None, day))
+    lake = lake_of(shop)
+    lake.write(
+        "customer_consents",
+        day,
+        pl.DataFrame(said, schema=SCHEMAS["customer_consents"].create_empty().schema, orient="row"),
+    )
+    command = ["publish", "--night", f"{NIGHT}", "--config", f"{shop.file}"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    columns = ("customer_id", "deliver", "status", "suppressed_reason", "action", "channel")
+    expected = [
+        ("other", True, "stayed", None, "service_call", "phone"),
+        ("phone", False, "stayed", "no_consent", "none", "none"),
+        ("profile", False, "left", "not_profiled", "none", "none"),
+    ]
+    assert crm.read().sort("customer_id").select(columns).rows() == expected
+    files = tmp_path / "exports" / f"{NIGHT}"
+    assert pl.read_parquet(files / "at_risk_segments.parquet").select(columns).rows() == expected
+    assert {who: row["deliver"] for who, row in receiver.known.items()} == {who: due for who, due, *_ in expected}
+    # Again, and the night is still whole.
+    assert CliRunner().invoke(app, command).exit_code == 0
 
 
 def test_a_receiver_is_asked_to_erase_until_it_has_and_once_more_does_no_harm(shop, receiver, capsys):

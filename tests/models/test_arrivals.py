@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.arrivals import Past, profile, raw_checks, raw_gate, usual_rows
+from models.arrivals import Past, profile, raw_expectations, raw_gate, usual_rows
 from models.transactions import RawTransaction, ValidationRules
 
 NIGHT = date(2024, 5, 1)
@@ -73,7 +73,7 @@ def test_every_check_that_can_be_asked_is_declared():
     )
     checks = {expectation.check for expectation in asked(past=past, mapped=RawTransaction.column_names()).values()}
 
-    assert checks == set(raw_checks())
+    assert checks == {each.check for each in raw_expectations()}
 
 
 def test_a_currency_of_the_settings_is_expected_by_name():
