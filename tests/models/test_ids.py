@@ -21,7 +21,16 @@ def read(values, dtype=None, **columns):
 
 @pytest.mark.parametrize(
     "text",
-    ["Müller", " Müller ", "\u00a0Müller\u3000", "\u200bMüller", "Müller\x00", "M\u00adüller", "\ufeffMüller", "Mu\u0308ller"]
+    [
+        "Müller",
+        " Müller ",
+        "\u00a0Müller\u3000",
+        "\u200bMüller",
+        "Müller\x00",
+        "M\u00adüller",
+        "\ufeffMüller",
+        "Mu\u0308ller",
+    ]
     + ["\u202aMüller\u202c", "Mül\u2060ler", "\tMüller\r\n"],
 )
 def test_what_nobody_sees_makes_no_other_customer(text):
@@ -29,12 +38,16 @@ def test_what_nobody_sees_makes_no_other_customer(text):
     assert read_id(text) == "Müller"
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "00042", "109E1", "Nullmeyer", "a\nb", "O'Neil", "=1+1", "😀142", "N. A.", "1.0b"])
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "00042", "109E1", "Nullmeyer", "a\nb", "O'Neil", "=1+1", "😀142", "N. A.", "1.0b"]
+)
 def test_everything_else_stays_as_it_is(text):
     assert read([text])["customer_id"].item() == text
 
 
-@pytest.mark.parametrize("text", ["NULL", "null", "\\N", "nan", "NaN", "<NA>", "None", "#N/A", "#NV", "(blank)", "(leer)"])
+@pytest.mark.parametrize(
+    "text", ["NULL", "null", "\\N", "nan", "NaN", "<NA>", "None", "#N/A", "#NV", "(blank)", "(leer)"]
+)
 @pytest.mark.parametrize("column", ["customer_id", "transaction_id", "product"])
 def test_what_programs_write_for_nothing_is_nothing_in_every_text(text, column):
     own = {"customer_id": "who", "transaction_id": "order", "product": "sku"}[column]
@@ -146,7 +159,9 @@ def test_ids_in_another_spelling_are_found_among_old_and_new_ones():
     assert respelled(tonight, pl.Series([], dtype=pl.String)).to_list() == ["a@X.com"]
 
 
-@pytest.mark.parametrize("name", ["Laufkunde", "Diverse", "guest@example.com", "Walk-In Customer", "CPD", "Mr X", "Gast"])
+@pytest.mark.parametrize(
+    "name", ["Laufkunde", "Diverse", "guest@example.com", "Walk-In Customer", "CPD", "Mr X", "Gast"]
+)
 def test_names_of_nobody_are_crowds_however_few_lines_they_have(name):
     lines = customers(**{f"c{number}": 4 for number in range(20)}, **{name: 1})
     assert crowds(lines, 0.05).to_list() == [name]

@@ -17,9 +17,34 @@ def read(values, mark="."):
 SIGNS = ["-{}", "{}-", "\u2212{}", "\u2013{}", "\uff0d{}", "- {}", "{} -", "({})", "'-{}", '="-{}"', "\u200b-{}"]
 SIGNS += ["{} CR", "{}CR", "{} H", "CR {}"]
 MONEY = ["{} €", "{}€", "€ {}", "€{}", "{}\u00a0€", "{}\u202f€", "{}\u2009kr", "{} kr", "kr {}", "kr. {}", "{} zł"]
-MONEY += ["{} EUR", "EUR {}", "usd {}", "{} CHF", "Fr. {}", "SFr. {}", "R$ {}", "Rs. {}", "Rs{}", "₹{}", "US$ {}", "CA${}"]
+MONEY += [
+    "{} EUR",
+    "EUR {}",
+    "usd {}",
+    "{} CHF",
+    "Fr. {}",
+    "SFr. {}",
+    "R$ {}",
+    "Rs. {}",
+    "Rs{}",
+    "₹{}",
+    "US$ {}",
+    "CA${}",
+]
 MONEY += ["S/. {}", "{} Kč", "{} Ft", "{} лв.", "{} грн", "₺{}", "RM {}", "Rp {}", "{} Euro", "£{}", "{} ¥"]  # noqa: RUF001
-SIGNED_MONEY = ["-{} €", "{} €-", "{}- €", "€ -{}", "-€{}", "($ {})", "$({})", "({}) EUR", "-R$ {}", "R$ -{}", "USD -{}"]
+SIGNED_MONEY = [
+    "-{} €",
+    "{} €-",
+    "{}- €",
+    "€ -{}",
+    "-€{}",
+    "($ {})",
+    "$({})",
+    "({}) EUR",
+    "-R$ {}",
+    "R$ -{}",
+    "USD -{}",
+]
 
 
 @pytest.mark.parametrize("sign", SIGNS + SIGNED_MONEY)
@@ -84,12 +109,16 @@ def test_numbers_of_files_have_their_types():
 @settings(deadline=None)
 @given(
     numbers=st.lists(st.integers(-(10**9), 10**9), min_size=1, max_size=20),
-    grouping=st.sampled_from([(",", "."), (".", ","), (" ", ","), ("\u202f", ","), ("'", "."), ("\u2019", "."), ("", ",")]),
+    grouping=st.sampled_from(
+        [(",", "."), (".", ","), (" ", ","), ("\u202f", ","), ("'", "."), ("\u2019", "."), ("", ",")]
+    ),
     sign=st.sampled_from(["-{}", "{}-", "({})", "\u2212{}", "-{} €", "{} EUR-"]),
 )
 def test_what_is_written_is_read_back(numbers, grouping, sign):
     group, mark = grouping
-    cents = [f"{abs(number) / 100:,.2f}".replace(",", "\0").replace(".", mark).replace("\0", group) for number in numbers]
+    cents = [
+        f"{abs(number) / 100:,.2f}".replace(",", "\0").replace(".", mark).replace("\0", group) for number in numbers
+    ]
     texts = [sign.format(text) if number < 0 else text for text, number in zip(cents, numbers, strict=True)]
     assert evidence(pl.Series(texts)).mark == mark
     assert read(texts, mark) == pytest.approx([number / 100 for number in numbers])
