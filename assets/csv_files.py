@@ -74,7 +74,9 @@ class _Grammar:
         return bare.str.count_matches(self.delimiter, literal=True) + 1
 
 
-def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()) -> pl.LazyFrame:
+def read_csv(
+    file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()
+) -> tuple[pl.LazyFrame, int | None]:
     """A CSV, every column as text, once it is known that each record has as many fields as the header.
 
     Lines without a single value are no rows: what leaves a spreadsheet often ends in thousands of them. The records
@@ -90,6 +92,7 @@ def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set
         wanted: Names of columns, in lower case without blanks around, by which the header is recognised.
 
     Returns:
+        The rows, and their number for whoever reads them all to compare with; None where it is not known before.
         A name that several columns have is taken once where they agree in every row. Otherwise the columns are called
         ``name (1)``, ``name (2)`` and so on. A column without a name is called by its place, ``column 3``.
 
@@ -107,20 +110,21 @@ def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set
         raise DeliveryError(f"{name}: no line is left below source.skip_lines = {dialect.skip_lines} in churn.toml.")
     grammar = _guessed(head, dialect)
     _refuse_lines_above(lines, grammar, dialect, name=name, wanted=wanted)
-    scanned = pl.scan_lines(file, glob=False).with_row_index("number", offset=1)
-    padded = _LINE.str.len_bytes() == grammar.delimiters
-    quotes = {"quoted": grammar.opens_field.any(), "irregular": ~grammar.is_regular.all()} if grammar.quote else {}
-    facts = scanned.select(padded=padded.any(), **quotes).collect().row(0, named=True)
-    if not facts.get("quoted"):
+    scanned = pl.scan_lines(file, glob=False)
+    facts = _facts(scanned, grammar, lines[0])
+    if not facts["quoted"]:
         grammar = replace(grammar, quote="")
-    irregular = grammar.quote and facts["irregular"]
     try:
-        if irregular or dialect.skip_lines or not lines[0].strip() or grammar.skips_blanks:
+        if facts["irregular"] or dialect.skip_lines or not lines[0].strip() or grammar.skips_blanks:
             header, records = _rewrite(file, grammar, dialect, copy=copy)
             file, grammar, facts["padded"] = copy, _Grammar(",", '"'), True
         else:
             _, header, _ = next(_numbered(lines[:1], grammar, 0))
-            records = _counted(file, scanned, grammar, len(header), dialect)
+            records = facts["lines"] - 1
+            if len(header) > _MOST_COLUMNS:
+                raise _MalformedError(_too_wide(len(header)))
+            if facts["uneven"] or facts["quoted"]:
+                _refuse_misfits(file, scanned, grammar, len(header), dialect)
     except _MalformedError as error:
         raise DeliveryError(f"{name}: {error}") from None
     places = [str(place) for place in range(len(header))]
@@ -132,16 +136,18 @@ def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set
         infer_schema=False,
         glob=False,
     )
-    # The length alone is counted without parsing; a column makes it the number of rows that are read.
-    _, rows = frame.select(pl.last().null_count(), rows=pl.len()).collect().row(0)
+    # The length alone is counted without parsing, which is all that there is to it where no quotes are; a column makes
+    # it the number of rows that are read.
+    column = [pl.last().null_count()] if grammar.quote or facts["padded"] else []
+    rows = frame.select(pl.len().alias("rows"), *column).collect()["rows"].item()
     if rows != records:
         raise DeliveryError(
             f"{name}: {records:,} records below the header, of which {rows:,} could be read as rows. Deliver it again "
             "with every field in quotes and quotes within fields doubled."
         )
     if facts["padded"]:
-        frame = frame.filter(pl.any_horizontal(pl.all().is_not_null()))
-    return _named(frame, header)
+        return _named(frame.filter(pl.any_horizontal(pl.all().is_not_null())), header), None
+    return _named(frame, header), records
 
 
 def header_place(records: Iterable[list[str]], wanted: Set[str]) -> int | None:
@@ -204,17 +210,38 @@ def _refuse_lines_above(lines: list[str], grammar: _Grammar, dialect: Dialect, *
         )
 
 
-def _counted(file: Path, scanned: pl.LazyFrame, grammar: _Grammar, width: int, dialect: Dialect) -> int:
-    """The records below the header of a file in which each line is one; to Polars a blank line is a row of nulls."""
-    if width > _MOST_COLUMNS:
-        raise _MalformedError(_too_wide(width))
-    fields = scanned.select("number", found=grammar.fields, blank=_LINE == "")
+def _facts(scanned: pl.LazyFrame, grammar: _Grammar, first: str) -> dict[str, Any]:
+    """What has to be known of all lines before it is known how to read them.
+
+    Returns:
+        ``lines``: their number; to Polars a blank one is a row of nulls. ``padded``: whether one has no value at all.
+        ``uneven``: whether one has another number of delimiters than the first. ``quoted``: whether a quote opens a
+        field. ``irregular``: whether quotes then stand otherwise than around fields that begin and end in one line.
+    """
+    blank, delimiters = _LINE == "", grammar.delimiters
+    facts = {
+        "lines": pl.len(),
+        "padded": (_LINE.str.len_bytes() == delimiters).any(),
+        "uneven": (~blank & (delimiters != first.count(grammar.delimiter))).any(),
+    }
+    if grammar.quote:
+        facts["quoted"] = _LINE.str.contains(grammar.quote, literal=True).any()
+    found = {"quoted": False, "irregular": False} | scanned.select(**facts).collect().row(0, named=True)
+    if found["quoted"]:
+        # Most files have no quotes, and a question about them costs as much as all the others.
+        quotes = scanned.select(quoted=grammar.opens_field.any(), irregular=~grammar.is_regular.all())
+        found |= quotes.collect().row(0, named=True)
+    return found | {"irregular": found["quoted"] and found["irregular"]}
+
+
+def _refuse_misfits(file: Path, scanned: pl.LazyFrame, grammar: _Grammar, width: int, dialect: Dialect) -> None:
+    """Refuse a file in which a line, each a record by itself, has another number of fields than the header."""
+    fields = scanned.with_row_index("number", offset=1).select("number", found=grammar.fields, blank=_LINE == "")
     misfits = fields.filter(pl.col("found") != width, ~pl.col("blank")).bottom_k(1, by="number")
     lines, first = pl.collect_all([scanned.select(pl.len()), misfits])
     for number, found, _ in first.iter_rows():
         cut = number == lines.item() and found < width and not _ends_a_line(file)
         raise _MalformedError(_misfit(number, found, width, dialect, cut=cut))
-    return int(lines.item()) - 1
 
 
 def _rewrite(file: Path, grammar: _Grammar, dialect: Dialect, *, copy: Path) -> tuple[list[str], int]:

@@ -179,6 +179,11 @@ def _read(
     line |= {"decimal_mark": seen.decimal, "timestamp_pattern": seen.pattern}
     if no_sales := told_by_night(frame, mapped):
         notes.append((file.name, NO_SALES, no_sales))
+    if contents.records not in {None, line["rows"]}:
+        raise DeliveryError(
+            f"{file.name}: {contents.records:,} records, of which {line['rows']:,} could be read as rows. Deliver it "
+            "again with every field in quotes and quotes within fields doubled."
+        )
     if rounded := rounded_ids(rows):
         notes.append((file.name, ROUNDED, rounded))
     if not line["rows"]:

@@ -229,11 +229,11 @@ class FileSource:
             named = (name for role in fields(self.columns) for name in getattr(self.columns, role.name))
             wanted = {name.strip().lower() for name in named}
             if kind == "ndjson":
-                frame = read_ndjson(text.path, name=file.name, wanted=wanted)
+                frame, records = read_ndjson(text.path, name=file.name, wanted=wanted), None
             else:
                 lines = copy.with_suffix(".lines")
-                frame = read_csv(text.path, self.dialect, name=file.name, copy=lines, wanted=wanted)
-            return Contents(_with_partitions(frame, file.name), text.encoding, text.nul_lines)
+                frame, records = read_csv(text.path, self.dialect, name=file.name, copy=lines, wanted=wanted)
+            return Contents(_with_partitions(frame, file.name), text.encoding, text.nul_lines, records)
 
 
 @dataclass(frozen=True)
@@ -244,11 +244,13 @@ class Contents:
         rows: Its rows, as they are.
         encoding: What its text is written in; None where it has ASCII alone, or is no text.
         nul_lines: Numbers of the first lines out of which NUL characters were taken.
+        records: Number of its rows, counted otherwise than by reading them; None where it was not.
     """
 
     rows: pl.LazyFrame
     encoding: str | None = None
     nul_lines: tuple[int, ...] = ()
+    records: int | None = None
 
 
 def tell_files(names: Sequence[str]) -> str:

@@ -36,11 +36,11 @@ def past_of(lake: Lake, night: date, *, customers: bool = True) -> Past:
             *(profile(lake.scan("raw_transactions", [each]), each) for each in sorted(recent)),
         ]
     )
-    delivered = lake.scan("deliveries", [night]).select(pl.col("identity").first()).collect().item()
     changed, orders = 0, 0
-    if delivered is not None:
-        again, orders = orders_again(lake, lake.scan("raw_transactions", [night]), night, delivered.split(", "))
-        changed = again.height
+    if night in lake.nights("deliveries"):
+        for identity in lake.scan("deliveries", [night]).select("identity").head(1).collect()["identity"]:
+            again, orders = orders_again(lake, lake.scan("raw_transactions", [night]), night, identity.split(", "))
+            changed = again.height
     return Past(
         nights=pl.concat([Past().nights, *profiles]),
         customers=seen.to_series(),

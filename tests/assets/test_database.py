@@ -8,20 +8,28 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 from uuid import uuid4
 
+import dagster as dg
 import polars as pl
 import pytest
 from adbc_driver_postgresql import dbapi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.database import DatabaseSource, read_database
+from assets.database import DatabaseSource, arrived_by, read_database
+from assets.erased import Erasures
+from assets.features import customer_days, customer_items
+from assets.ingestion import arrivals
+from assets.lake import Lake
+from assets.network import Network
+from assets.transactions import parted_rows
 from models.definition import ChurnDefinition
+from models.deliveries import Delivery
 from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules, split
 
 BERLIN = ChurnDefinition(timezone="Europe/Berlin")
 COLUMNS = ColumnMapping(customer_id=("customer",), timestamp=("bought",), amount=("paid",))
-NOTHING = pl.DataFrame(schema={"night": pl.Date, "source_file": pl.String})
+NOTHING = Delivery.create_empty()
 BOUGHT = "2024-01-01 12:00+01"
 NEW_YEAR = date(2024, 1, 1)
 
@@ -65,7 +73,7 @@ def database(postgres_url: str) -> Iterator[Database]:
 def take(
     source: DatabaseSource, scratch: Path, night: date, *, after: date | None = None
 ) -> tuple[Mapping[str, object], pl.DataFrame]:
-    manifest = NOTHING if after is None else pl.DataFrame({"night": [after], "source_file": [source.name]})
+    manifest = pl.DataFrame([{"night": after, "source_file": source.name}] if after else [], schema=NOTHING.schema)
     (arrival,) = read_database(source, BERLIN, night=night, manifest=manifest, scratch=scratch)
     assert arrival.line is not None
     assert arrival.rows is not None
@@ -180,7 +188,6 @@ def test_the_manifest_says_what_span_was_taken_and_what_it_held(database, tmp_pa
         ("customer_id", "'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
         ("customer_id", "42::int8", "42"),
         ("customer_id", "'00042  '::char(7)", "00042"),
-        ("customer_id", """'{"id": 1}'::jsonb""", '{"id": 1}'),
         ("amount", "12.50::numeric(12, 2)", 12.5),
         ("amount", "12.50::numeric::money", 12.5),
         ("amount", "3::int2", 3.0),
@@ -348,3 +355,71 @@ def test_a_column_that_the_settings_name_and_the_database_lacks_is_noted(databas
     source = database.source(columns=replace(COLUMNS, product=("sku",)))
     (arrival,) = read_database(source, BERLIN, night=NEW_YEAR, manifest=NOTHING, scratch=tmp_path)
     assert list(arrival.notes) == [("orders", "columns_absent", "product")]
+
+
+def ingest(source: DatabaseSource, folder: Path, night: date) -> Lake:
+    """Take a night in by the assets themselves."""
+    lake = Lake(root=str(folder / "lake"))
+    (folder / "scratch").mkdir(exist_ok=True)
+    result = dg.materialize(
+        [arrivals, parted_rows, customer_days, customer_items],
+        partition_key=str(night),
+        resources={
+            "io_manager": lake,
+            "lake": lake,
+            "source": source,
+            "scratch": folder / "scratch",
+            "network": Network(),
+            "columns": source.columns,
+            "churn": BERLIN,
+            "rules": ValidationRules(),
+            "erasures": Erasures(folder / "lake.erased.json"),
+        },
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    assert result.success
+    return lake
+
+
+def ledger(lake: Lake, night: date) -> tuple[int, ...]:
+    """Delivered, valid, quarantined, known."""
+    return tuple(lake.scan("ledger", [night]).drop("night").collect().row(0))
+
+
+LATE = {
+    "committed after its night": ("late", "2024-01-02 08:00+01", "1", "2024-01-02 08:00+01"),
+    "without a stamp": ("late", "2024-01-02 08:00+01", "1", None),
+    "equal to one that is known": ("b", "2024-01-02 12:00+01", "1", "2024-01-02 12:00+01"),
+}
+
+
+@pytest.mark.parametrize("late", LATE.values(), ids=LATE)
+def test_a_row_that_was_not_there_on_its_night_is_taken_later_and_the_others_once(database, tmp_path, late):
+    rows = [
+        ("a", "2024-01-01 12:00+01", "1", "2024-01-01 12:00+01"),
+        ("b", "2024-01-02 12:00+01", "1", "2024-01-02 12:00+01"),
+        ("undated", None, "1", None),
+    ]
+    database.orders(*rows)
+    source, nights = database.source(overlap_days=3), [NEW_YEAR + timedelta(days=n) for n in range(4)]
+    assert ledger(ingest(source, tmp_path, nights[1]), nights[1]) == (3, 2, 1, 0)
+    database.orders(*rows, late, ("c", "2024-01-03 12:00+01", "1", "2024-01-03 12:00+01"))
+    lake = ingest(source, tmp_path, nights[2])
+    taken = lake.scan("transactions", [nights[2]]).collect()["customer_id"].to_list()
+    assert taken == sorted([late[0], "c"])
+    assert sum(ledger(lake, nights[2])[1:3]) == 2
+    assert ledger(ingest(source, tmp_path, nights[3]), nights[3]) == (0, 0, 0, 0)
+    line = lake.scan("deliveries", [nights[3]]).collect().row(0, named=True)
+    assert (line["rows"], line["due"]) == (5, 0)
+    assert arrived_by(source, BERLIN, nights[3]) == 5
+
+
+def test_a_row_that_comes_later_than_the_overlap_is_counted(database, tmp_path):
+    rows = [("a", "2024-01-01 12:00+01", "1", "2024-01-01 12:00+01")]
+    database.orders(*rows)
+    source, last = database.source(overlap_days=1), NEW_YEAR + timedelta(days=9)
+    ingest(source, tmp_path, last - timedelta(days=1))
+    database.orders(*rows, ("late", "2024-01-02 12:00+01", "1", "2024-01-02 12:00+01"))
+    lake = ingest(source, tmp_path, last)
+    assert ledger(lake, last) == (0, 0, 0, 0)
+    assert arrived_by(source, BERLIN, last) == 2

@@ -724,7 +724,7 @@ RECORDS = st.lists(
 @given(records=RECORDS, bare=st.booleans())
 @settings(max_examples=80, deadline=None)
 def test_no_record_is_lost_or_merged_whatever_quotes_stand_in_it(tmp_path_factory, records, bare):
-    """Bare quotes within fields, as RFC 4180 readers take them, beside quoted fields: every record is a row, or none."""
+    """Bare quotes within fields, as RFC 4180 readers take them, beside quoted fields: every record is a row."""
     landing = tmp_path_factory.mktemp("landing")
 
     def written(field: str) -> str:

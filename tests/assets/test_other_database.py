@@ -2,13 +2,14 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from assets.database import DatabaseSource, read_database
+from assets.database import DatabaseSource, arrived_by, read_database
 from models.definition import ChurnDefinition
 from models.deliveries import Delivery
 from models.mapping import ColumnMapping, DeliveryError
@@ -45,7 +46,10 @@ def test_each_night_takes_what_arrived_by_its_end_and_was_not_taken(tmp_path, ur
     first, manifest = take(source, NEW_YEAR, Delivery.create_empty(), tmp_path)
     second, manifest = take(source, NEW_YEAR + timedelta(days=1), manifest, tmp_path)
     third, _ = take(source, NEW_YEAR + timedelta(days=2), manifest, tmp_path)
-    assert (first, second, third) == (["ann", "eve"], ["bob"], [])
+    again, _ = take(replace(source, overlap_days=2), NEW_YEAR + timedelta(days=2), manifest, tmp_path)
+    assert (first, second, third) == (["ann", "eve"], ["bob", "eve"], ["eve"])
+    assert again == ["ann", "bob", "eve"]
+    assert [arrived_by(source, ChurnDefinition(), NEW_YEAR + timedelta(days=n)) for n in range(3)] == [2, 3, 3]
 
 
 def test_without_a_time_of_arrival_rows_arrive_when_they_happened(tmp_path, url):
