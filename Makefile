@@ -21,20 +21,24 @@ test: .venv/development ## lint, types, import layers, definitions, tests, those
 
 .venv/bin/uv:
 	python3 -m venv .venv
-	.venv/bin/pip install uv==0.13.8
+	.venv/bin/pip install --require-hashes --only-binary :all: -r requirements-uv.lock
 
 .venv/runtime: .venv/bin/uv requirements.lock pyproject.toml
-	.venv/bin/uv pip install --python .venv --require-hashes --compile-bytecode -r requirements.lock
+	.venv/bin/uv pip install --python .venv --require-hashes --only-binary :all: --compile-bytecode -r requirements.lock
 	.venv/bin/uv pip install --python .venv --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/development: .venv/runtime requirements-dev.lock
-	.venv/bin/uv pip install --python .venv --require-hashes --compile-bytecode -r requirements-dev.lock
+	.venv/bin/uv pip install --python .venv --require-hashes --only-binary :all: --no-binary pyspark --no-build-isolation --compile-bytecode -r requirements-dev.lock
 	touch $@
 
+COMPILE = .venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet
 lock: .venv/bin/uv ## write the lock files anew from pyproject.toml
-	.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet pyproject.toml -o requirements.lock
-	.venv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --group installer -o requirements-uv.lock
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra postgres -c requirements.lock -o requirements-postgres.lock
+	$(COMPILE) pyproject.toml --extra spark -c requirements.lock -o requirements-spark.lock
+	$(COMPILE) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 
 bench: .venv/development ## what speed is asked, and what it is here
 	.venv/bin/python -m benchmarks

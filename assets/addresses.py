@@ -1,11 +1,13 @@
 """Addresses and secrets: what of them may be shown, and which cannot be meant."""
 
+import json
 import re
+from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote
 
 _ADDRESS = re.compile(
     r"""
-    (?P<scheme>[a-z][\w+.-]*)://
+    (?P<scheme>(?:k8s://)?[a-z][\w+.-]*)://
     (?:(?P<user>[^/?#]*)@)?                            # up to the last @ before the path: a host has none
     (?P<host>(?:\[[\w:.%]*\]|[\w.%~-]*)(?::\d{1,5})?(?:,[\w.:\[\]-]+)*)
     (?P<path>/[^?#;@]*)?
@@ -66,6 +68,19 @@ def check_place(place: str, name: str) -> None:
         raise ValueError(f"{name} has a user or a key in its address: give credentials by the store's own variables")
 
 
+def sqlite_address(file: Path) -> str:
+    """The address of an SQLite file by its absolute path, in which ``%``, ``?`` and ``#`` mean themselves."""
+    path = quote(f"{file}")
+    # By the driver's name where it matters: of the plain scheme MLflow makes the folder without decoding it.
+    return f"sqlite{'' if path == f'{file}' else '+pysqlite'}:///{path}"
+
+
+def sqlite_file(address: str) -> Path | None:
+    """The file of an SQLite address; None for the address of anything else."""
+    place = re.match(r"sqlite(\+\w+)?:///([^?#]*)", address)
+    return None if place is None else Path(unquote(place[2]))
+
+
 def redacted(text: str, *secrets: str) -> str:
     """A text of others, such as a driver's message, without what it may repeat of secrets.
 
@@ -76,7 +91,7 @@ def redacted(text: str, *secrets: str) -> str:
     parts = {part for secret in secrets for part in _parts(secret) if part}
     for part in sorted(parts, key=len, reverse=True):
         # As it is, as Python's repr and as JSON write it.
-        for written in dict.fromkeys((part, repr(part)[1:-1], quote(part, safe=""))):
+        for written in dict.fromkeys((part, repr(part)[1:-1], json.dumps(part)[1:-1], quote(part, safe=""))):
             pattern = re.escape(written)
             text = re.sub(pattern if len(written) >= _LEAST_LETTERS else rf"(?<!\w){pattern}(?!\w)", _HIDDEN, text)
     return text

@@ -34,7 +34,7 @@ def features_in_buckets(
     for number, features in enumerate(in_buckets(_divided(tables, place, count), nights, churn, recipe)):
         file = place / f"features-{number}.parquet"
         features.sink_parquet(file, row_group_size=_ROWS)
-        found.append(pl.scan_parquet(file))
+        found.append(pl.scan_parquet(file, glob=False))
     return _in_order(found, sorted(set(nights)))
 
 
@@ -71,6 +71,6 @@ def _divided(tables: Tables, folder: Path, count: int) -> list[Tables]:
     def part(name: str, table: pl.LazyFrame, bucket: int) -> pl.LazyFrame:
         files = sorted((folder / name / f"bucket={bucket}").glob("*.parquet"))
         empty = pl.LazyFrame(schema=table.collect_schema())
-        return pl.scan_parquet(files, hive_partitioning=False) if files else empty
+        return pl.scan_parquet(files, hive_partitioning=False, glob=False) if files else empty
 
     return [Tables(*(part(name, table, each) for name, table in vars(tables).items())) for each in range(count)]

@@ -9,14 +9,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from models.mapping import DeliveryError
 
 PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """Endings behind the ending of a table, by which compressed files are called."""
 
-_FORMATS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+_FORMATS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
 _FOREIGN = {
     b"PK\x03\x04": "a ZIP archive or an Excel workbook",
     b"PK\x05\x06": "an empty ZIP archive",
@@ -67,21 +73,31 @@ def unpacked(file: Path, kind: str | None, *, name: str) -> Iterator[BinaryIO]:
         if kind == "zip":
             with zipfile.ZipFile(file) as archive, archive.open(only_member(archive, name=name)) as stream:
                 yield cast(BinaryIO, stream)
-        elif kind == "zstd":
-            import pyarrow as pa
-
-            with pa.input_stream(file, compression="zstd") as stream:
-                yield stream
         else:
-            opened = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}.get(kind or "", open)
-            with opened(file, "rb") as stream:
-                yield cast(BinaryIO, stream)
+            with _opened(file, kind) as stream:
+                yield stream
     except _DAMAGE:
         raise DeliveryError(f"{name}: the archive is cut off or damaged. Deliver the whole file again.") from None
     except RuntimeError as error:
         if "password" not in str(error):
             raise
         raise DeliveryError(f"{name}: the archive is locked by a password. Deliver it without.") from None
+
+
+def _opened(file: Path, kind: str | None) -> Any:
+    match kind:
+        case "gzip":
+            return gzip.open(file)
+        case "bzip2":
+            return bz2.open(file)
+        case "xz":
+            return lzma.open(file)
+        case "zstd":
+            import pyarrow as pa
+
+            return pa.input_stream(file, compression="zstd")
+        case _:
+            return file.open("rb")
 
 
 def only_member(archive: zipfile.ZipFile, *, name: str) -> str:

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import date, timedelta
+from datetime import date
 from itertools import cycle
 from typing import Any
 
@@ -124,9 +124,10 @@ class PostgresqlStore:
             return
         # Who asks for news asks for what is newer than the publication before: an index of those rows is small. A night
         # has at most as many stamps as rows, a microsecond apart.
-        stamps = rows["updated_at"]
-        before = stamps.filter(stamps < stamps.max() - timedelta(microseconds=rows.height)) if rows.height else stamps
-        news = f"WHERE updated_at > {literal(before.max())}" if before.len() else ""
+        span = pl.duration(microseconds=pl.len())
+        stamp = pl.col("updated_at")
+        before = rows.select(stamp.filter(stamp < stamp.max() - span).max()).item()
+        news = "" if before is None else f"WHERE updated_at > {literal(before)}"
         with self._lanes() as lanes, ThreadPoolExecutor(len(lanes)) as pool:
             lanes[0].execute(f"DROP TABLE IF EXISTS {draft}")
             # The constraint spares the server a look at every row when the table is attached.

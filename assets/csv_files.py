@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import polars as pl
 
 from assets.dialects import Dialect
+from models.headers import looks_like_data
 from models.mapping import DeliveryError
 
 _DELIMITERS = ",;\t|"
@@ -73,9 +74,7 @@ class _Grammar:
         return bare.str.count_matches(self.delimiter, literal=True) + 1
 
 
-def read_csv(
-    file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()
-) -> pl.LazyFrame:
+def read_csv(file: Path, dialect: Dialect, *, name: str, copy: Path, wanted: Set[str] = frozenset()) -> pl.LazyFrame:
     """A CSV, every column as text, once it is known that each record has as many fields as the header.
 
     Lines without a single value are no rows: what leaves a spreadsheet often ends in thousands of them. The records
@@ -177,22 +176,32 @@ def _guessed(head: str, dialect: Dialect) -> _Grammar:
     return max(evenness, key=lambda grammar: evenness[grammar])
 
 
-def _refuse_lines_above(
-    lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]
-) -> None:
-    """Refuse a file whose header does not stand where it is looked for, if it is found further down."""
+def _refuse_lines_above(lines: list[str], grammar: _Grammar, dialect: Dialect, *, name: str, wanted: Set[str]) -> None:
+    """Refuse a file whose header does not stand where it is looked for, if it is found further down.
+
+    It is the first line of the wanted names, or else, below a line of another width than most lines have, the first
+    line of that width, if it does not look like data.
+    """
+    place = None
     for delimiter in dict.fromkeys([grammar.delimiter, *(dialect.delimiter or _DELIMITERS)]):
-        single = (next(replace(grammar, delimiter=delimiter).records([line[:_HEAD]]), []) for line in lines)
-        if place := header_place(single, wanted):
-            if not "".join(lines[:place]).strip():
-                return
-            skipped = dialect.skip_lines + place
-            raise DeliveryError(
-                f"{name}: line {skipped + 1} looks like the header, and there are lines above it. Set "
-                f"source.skip_lines = {skipped} in churn.toml, or deliver the file without them."
-            )
-        if place == 0:
-            return
+        records: list[list[str]] = [
+            next(replace(grammar, delimiter=delimiter).records([line[:_HEAD]]), []) for line in lines
+        ]
+        if place is None:
+            place = header_place(records, wanted)
+    if place is None:
+        records = [next(grammar.records([line[:_HEAD]]), []) for line in lines]
+        widths = [len(record) for record in records if any(record)]
+        usual = Counter(widths).most_common(1)[0][0]
+        first = [len(record) for record in records].index(usual)
+        if widths[0] < usual > 1 and not looks_like_data(records[first]):
+            place = first
+    if place and "".join(lines[:place]).strip():
+        skipped = dialect.skip_lines + place
+        raise DeliveryError(
+            f"{name}: line {skipped + 1} looks like the header, and there are lines above it. Set "
+            f"source.skip_lines = {skipped} in churn.toml, or deliver the file without them."
+        )
 
 
 def _counted(file: Path, scanned: pl.LazyFrame, grammar: _Grammar, width: int, dialect: Dialect) -> int:
@@ -224,7 +233,9 @@ def _rewrite(file: Path, grammar: _Grammar, dialect: Dialect, *, copy: Path) -> 
     raise refusal or _MalformedError("the file is empty. Deliver it again or remove it from the source.")
 
 
-def _copied(text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialect, *, cut: bool) -> tuple[list[str], int]:
+def _copied(
+    text: Iterable[str], out: TextIO, grammar: _Grammar, dialect: Dialect, *, cut: bool
+) -> tuple[list[str], int]:
     writer = csv.writer(out, lineterminator="\n")
     header: list[str] = []
     records = 0
@@ -318,7 +329,9 @@ def _malformed(number: int, line: int, reason: str) -> str:
 def _misfit(number: int, found: int, width: int, dialect: Dialect, *, cut: bool) -> str:
     if cut:
         return f"the file ends in the middle of line {number}. Deliver the whole file again."
-    settings = ", or correct source.delimiter or source.quote in churn.toml" if dialect.delimiter or dialect.quote else ""
+    settings = (
+        ", or correct source.delimiter or source.quote in churn.toml" if dialect.delimiter or dialect.quote else ""
+    )
     return (
         f"line {number} has {found:,} fields, the header has {width:,}. Mend the line and deliver the file "
         f"again{settings}. A field that holds the delimiter needs quotes around it."

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.other_database import answer, limited, read_other
+from assets.other_database import answer, count_other, limited, read_other
 from assets.postgresql import (
     MOMENTS,
     NUMBERS,
@@ -51,6 +51,8 @@ class DatabaseSource:
         arrived_column: When a row arrived: a date, timestamp or timestamptz. Without it a row counts as arrived when
             it happened, so that one which comes after the night of its day is never seen.
         identity: Columns in which two rows of the same line agree.
+        overlap_days: Days before the last night that are asked for again: a row that was stamped before a night and
+            committed after it would be missed for ever.
     """
 
     url: str = field(repr=False)
@@ -60,6 +62,7 @@ class DatabaseSource:
     query: str | None = None
     arrived_column: str | None = None
     identity: tuple[str, ...] = IDENTITY
+    overlap_days: int = 0
 
     def __post_init__(self) -> None:
         """Refuse a source that says twice, or not at all, what to read.
@@ -86,7 +89,7 @@ def read_database(
 ) -> Iterator[Arrival]:
     """Read what arrived after the last ingested night and by the end of this one; the first night takes all before it.
 
-    Rows without a time of arrival come with the first night.
+    The days of the overlap before it, and rows without a time of arrival, are read again each night.
 
     Args:
         source: Where transactions come from.
@@ -105,7 +108,7 @@ def read_database(
         DeliveryError: If the database cannot be reached or read, or lacks a column.
     """
     last = manifest.filter(pl.col("source_file") == source.name)["night"].max()
-    after = last if isinstance(last, date) else None
+    after = last - timedelta(days=source.overlap_days) if isinstance(last, date) else None
     path = scratch / f"{night}.parquet"
     if is_postgresql(source.url):
         with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
@@ -124,7 +127,7 @@ def read_database(
             after=after,
             night=night,
         ).sort(pl.all()).write_parquet(path, row_group_size=122_880)
-    rows = pl.scan_parquet(path)
+    rows = pl.scan_parquet(path, glob=False)
     count = rows.select(pl.len()).collect().item()
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -174,6 +177,31 @@ def first_rows(source: DatabaseSource, most: int, scratch: Path) -> pl.LazyFrame
     return pl.scan_parquet(path)
 
 
+def arrived_by(source: DatabaseSource, definition: ChurnDefinition, night: date) -> int:
+    """Number of the rows that had arrived by the end of a night, as the database has them now.
+
+    Raises:
+        AwayError: If the server does not answer or hangs up.
+        DeliveryError: If the database cannot be reached or read, or lacks a column.
+    """
+    if not is_postgresql(source.url):
+        relation = source.name if source.query is None else source.relation
+        return count_other(
+            source.url,
+            relation,
+            source.arrived_column,
+            source.columns,
+            name=source.name,
+            variable=URL_VARIABLE,
+            night=night,
+        )
+    with connected(source.url, URL_VARIABLE) as cursor, _explained(source, cursor):
+        types = types_of(source.relation, cursor)
+        rows = _select(source, types, definition, after=None, night=night)
+        cursor.execute(f"SELECT count(*) FROM ({rows}) arrived")  # noqa: S608 (names are quoted)
+        return int(cursor.fetchone()[0])
+
+
 def _end(night: date, definition: ChurnDefinition) -> datetime:
     return datetime.combine(night + timedelta(days=1), time(), definition.zone).astimezone(UTC)
 
@@ -205,9 +233,9 @@ def _select(
         return f"timestamp '{night + timedelta(days=1)}'"
 
     span = f"{quoted(arrived)} < {midnight(night)}"
-    span += f" OR {quoted(arrived)} IS NULL" if after is None else f" AND {quoted(arrived)} >= {midnight(after)}"
+    span += "" if after is None else f" AND {quoted(arrived)} >= {midnight(after)}"
     columns = ", ".join(as_arrow(own, types[own]) for own in sorted(set(found.values())))
-    return f"SELECT {columns} FROM {source.relation} WHERE {span}"  # noqa: S608 (names are quoted)
+    return f"SELECT {columns} FROM {source.relation} WHERE {span} OR {quoted(arrived)} IS NULL"  # noqa: S608 (names are quoted)
 
 
 @contextmanager

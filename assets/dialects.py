@@ -212,7 +212,8 @@ def _copied(
 ) -> tuple[int, ...]:
     """Write the text as UTF-8; the numbers of the first lines that held NUL."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    written, line, ends_in_return, nul_lines = 0, 1, False, []
+    nul_lines: list[int] = []
+    written, line, ends_in_return = 0, 1, False
     with copy.open("w", encoding="utf-8", newline="") as out:
         for chunk in chain(_chunks_until_end(stream), [b""]):
             written += len(chunk)

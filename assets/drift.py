@@ -17,6 +17,11 @@ CHECKS = {
     "predictions_came_true": ("settled",),
 }
 """Each check and the kinds of figures that it looks at."""
+_EXPECTED = {
+    "features_as_trained": "Features are distributed about as when the model was trained.",
+    "scores_as_trained": "Scores are distributed about as when the model was trained.",
+    "predictions_came_true": "What was predicted for the newest settled night came true.",
+}
 _SHOWN = 10
 
 
@@ -50,7 +55,9 @@ def model_drift(
     return found
 
 
-@dg.multi_asset_check(specs=[dg.AssetCheckSpec(name, asset="model_drift") for name in CHECKS])
+@dg.multi_asset_check(
+    specs=[dg.AssetCheckSpec(name, asset="model_drift", description=_EXPECTED[name]) for name in CHECKS]
+)
 def check_model_drift(
     context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]
 ) -> Iterator[dg.AssetCheckResult]:

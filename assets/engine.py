@@ -15,7 +15,7 @@ class Engine:
         buckets: Into how many parts the customers are cut. Polars computes them one after another, each in a share of
             the memory; Spark on its executors, where 1 leaves the number to Spark.
         master: Spark: ``local[*]``, ``spark://host:7077``, ``yarn``, ``k8s://…``, or ``sc://host`` for a server of
-            Spark Connect.
+            Spark Connect. One with a token only from the environment, ``CHURN__ENGINE__MASTER``.
         options: Spark: any of its own, such as ``"spark.executor.memory" = "8g"``; they win over those set here.
     """
 
@@ -23,7 +23,7 @@ class Engine:
 
     kind: Literal["polars", "spark"] = "polars"
     buckets: int = 1
-    master: str = "local[*]"
+    master: str = field(default="local[*]", repr=False)
     options: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,9 @@ from models.erasure import Erased
 
 APPLIED = ".erasures"
 """File in the lake that says which erasures it has seen: that of a restored lake has seen fewer."""
+REMOVE = "remove the lake, but not the file beside it that keeps who was erased (lake.erasures),"
+"""What messages say to whoever has to start anew."""
+
 _OWNER_ONLY = 0o600
 
 

@@ -81,7 +81,12 @@ class LakeTables:
             shutil.rmtree(packs)
         for file in self._files():
             if _rows(file, customer):
-                store(pl.read_parquet(file).filter(pl.col("customer_id").ne_missing(customer)), file)
+                store(
+                    pl.read_parquet(file, hive_partitioning=False, glob=False).filter(
+                        pl.col("customer_id").ne_missing(customer)
+                    ),
+                    file,
+                )
         for night in self.lake.nights("ledger"):
             tables = ("raw_transactions", "transactions", "quarantine", "deliveries", "ledger")
             raw, valid, aside, deliveries, ledger = (self.lake.scan(table, [night]).collect() for table in tables)
@@ -105,14 +110,16 @@ class LakeTables:
         found: set[str] = set()
         for file in self._files():
             if _rows(file, customer) is not None:
-                ids = pl.scan_parquet(file, hive_partitioning=False).filter(folded(pl.col("customer_id")) == alike)
+                ids = pl.scan_parquet(file, hive_partitioning=False, glob=False).filter(
+                    folded(pl.col("customer_id")) == alike
+                )
                 found.update(ids.select(pl.col("customer_id").unique()).collect().to_series())
         return sorted(found - {customer})
 
     def first_nights(self) -> pl.DataFrame:
         """customer_id and the first night of everybody of whom the lake has more than what they permit."""
         parts = [
-            pl.scan_parquet(file, hive_partitioning=False).select(
+            pl.scan_parquet(file, hive_partitioning=False, glob=False).select(
                 pl.col("customer_id").unique(), night=pl.lit(file.parent.name.removeprefix("night=")).str.to_date()
             )
             for file in self._files()
@@ -194,7 +201,7 @@ class Exports:
         for folder in sorted({file.parent for file in self.files() if _exported(file, customer)}):
             # Without the file for programs there is nothing to write the others from: they stay, and are counted.
             if (folder / EXPORTED).exists():
-                others = pl.read_parquet(folder / EXPORTED).filter(pl.col("customer_id") != customer)
+                others = pl.read_parquet(folder / EXPORTED, glob=False).filter(pl.col("customer_id") != customer)
                 export(others, folder, language=self.language, segments=self.segments)
 
     def files(self) -> list[Path]:
@@ -273,7 +280,7 @@ def _rows(file: Path, customer: str) -> int | None:
 
 
 def _exported(file: Path, customer: str) -> int | None:
-    return _traces(file, customer) if file.suffix == ".xlsx" else _rows(file, customer)
+    return _traces(file, customer, rb"[<>]") if file.suffix == ".xlsx" else _rows(file, customer)
 
 
 def _mentions(file: Path, customer: str) -> int | None:
@@ -291,10 +298,9 @@ def _enclosed(customer: str) -> Iterator[re.Pattern[str]]:
         yield re.compile(rf"(?<={before})({blank})({forms})({blank})(?={after})")
 
 
-def _traces(file: Path, customer: str) -> int | None:
-    """Mentions in a file of whatever kind, as a field, a cell or a value of its own; None if it cannot be read."""
+def _traces(file: Path, customer: str, edge: bytes = rb"[\s,;|\"'<>*\x00]") -> int | None:
+    """Mentions in a file of whatever kind between two letters that end a field; None if it cannot be read."""
     forms = b"|".join(re.escape(form.encode()) for form in written_forms(customer))
-    edge = rb"[\s,;|\"'<>*\x00]"
     mention = re.compile(rb"(?:(?<=" + edge + rb")|\A)(?:" + forms + rb")(?=" + edge + rb"|\Z)")
     try:
         return sum(len(mention.findall(content)) for content in _contents(file))

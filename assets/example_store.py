@@ -33,7 +33,7 @@ class DiskExamples:
         for night, file in zip(nights, files, strict=True):
             examples = features_of([night]).join(outcomes_of([night]), on=KEY)
             examples.sort("customer_id").sink_parquet(file, maintain_order=True)
-        return pl.scan_parquet(files, hive_partitioning=False)
+        return pl.scan_parquet(files, hive_partitioning=False, glob=False)
 
     def grow(
         self, examples: pl.LazyFrame, features: tuple[str, ...], recipe: ClassifierRecipe, *, rounds: int

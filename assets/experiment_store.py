@@ -3,25 +3,27 @@
 import fcntl
 import hashlib
 import json
+import logging
 import math
 import os
 import re
 import tempfile
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version as installed
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 from polars import selectors as cs
 
-from assets.addresses import redacted, shown
+from assets.addresses import redacted, shown, sqlite_file
 from assets.imports import without
+from assets.moved_artifacts import follow_artifacts
 from assets.stored_scorer import LOADER, copy_code, save
 from models.scorer import Scorer
 
@@ -37,6 +39,7 @@ _ABOUT = {
     "mlflow.note.content": "One run per training night, with the challenger, the champion and every baseline on the "
     "same customers beneath it, and one run per settled night.",
 }
+_LOCK_SECONDS, _LOOK_SECONDS = 300.0, 0.1
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     # A server that is not there is said to be so after seconds, not minutes.
@@ -45,6 +48,42 @@ _ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+
+
+class StoreError(ValueError):
+    """MLflow's store cannot be opened or written; the message says why, and what to do."""
+
+
+class PatientClient:
+    """MLflow's client, which waits for another writer of an SQLite file as long as the CRM does.
+
+    MLflow itself waits 20 seconds, and then says the statement with all its values.
+    """
+
+    def __init__(self, client: "MlflowClient", place: str, patience: float = 60.0) -> None:
+        self._client, self._place, self._patience = client, place, patience
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return partial(self._call, found) if callable(found) else found
+
+    def _call(self, method: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        from mlflow import MlflowException
+
+        deadline = time.monotonic() + self._patience
+        while True:
+            try:
+                return method(*given, **named)
+            except MlflowException as error:
+                # Of a database: its driver's error, whose transaction was undone.
+                known = re.match(r"\([\w.]+\) (.+)", f"{error}")
+                if known is None:
+                    raise
+                if "database is locked" not in known[1] or time.monotonic() >= deadline:
+                    raise StoreError(
+                        f"{self._place}: MLflow's store cannot be written ({known[1].strip()}). Free it of what holds "
+                        "it, or make room, and run the night again."
+                    ) from None
 
 
 @dataclass(frozen=True)
@@ -163,13 +202,14 @@ def _doubles(names: Iterable[str]) -> "Schema":
 
 
 @cache
-def open_store(uri: str, experiment: str, artifact_root: str | None) -> ExperimentStore:
+def open_store(uri: str, experiment: str, artifact_root: str | None, locks: Path | None = None) -> ExperimentStore:
     """Open a store, and create it first where it does not exist.
 
     Args:
         uri: Address of the store.
         experiment: Name of the experiment.
         artifact_root: Folder or address of the experiment's artifacts; the store's own choice if absent.
+        locks: Folder for the lock on a store that is no file of this machine.
 
     Raises:
         ValueError: If the address is a path, or an SQLite file by a relative path, or nobody answers there.
@@ -188,11 +228,15 @@ def open_store(uri: str, experiment: str, artifact_root: str | None) -> Experime
         from mlflow import MlflowClient
 
     # Two processes that create the tables of a new store at once destroy it, so only one may be here.
-    with _explained(uri), _alone(uri), _quiet():
-        client = MlflowClient(uri, registry_uri=uri)
+    with _explained(uri), _alone(uri, locks), _quiet():
+        # What a store refuses is told in a sentence; MLflow's own record of it is a trace and a statement.
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        client = cast("MlflowClient", PatientClient(MlflowClient(uri, registry_uri=uri), shown(uri)))
         client.search_registered_models(max_results=1)
         found = client.get_experiment_by_name(experiment)
         if found is not None:
+            if artifact_root and "://" not in artifact_root and not uri.startswith("http"):
+                follow_artifacts(uri, found, Path(artifact_root).absolute())
             return ExperimentStore(client, found.experiment_id)
         root = artifact_root and (artifact_root if "://" in artifact_root else Path(artifact_root).absolute().as_uri())
         return ExperimentStore(client, client.create_experiment(experiment, root, _ABOUT))
@@ -203,11 +247,13 @@ def _explained(uri: str) -> Iterator[None]:
     """Turn whatever a store's client or driver raises into a sentence."""
     try:
         yield
+    except StoreError:
+        raise
     except Exception as error:
         said = redacted(f"{error}", uri)
         known = re.search(r"\[Errno -?\d+\] ([^'\")]+)", said)
         reason = known[1] if known else (said.splitlines() or [type(error).__name__])[0]
-        raise ValueError(
+        raise StoreError(
             f"mlflow.tracking_uri {shown(uri)}: MLflow's store cannot be opened ({reason}). Start its "
             "server, or correct the address in churn.toml or, where it holds a password, in the environment."
         ) from None  # what MLflow said repeats the address
@@ -225,17 +271,31 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _alone(uri: str) -> Iterator[None]:
-    """Keep other processes out; beside an SQLite file, so that containers that share it share the lock."""
-    if uri.startswith("http"):
+def _alone(uri: str, locks: Path | None) -> Iterator[None]:
+    """Keep other processes out; beside an SQLite file, so that containers that share it share the lock.
+
+    Raises:
+        TimeoutError: If another process keeps it for longer than any opening takes.
+    """
+    database = sqlite_file(uri)
+    if uri.startswith("http") or (locks is None and database is None):
         yield
         return
-    if uri.startswith("sqlite:///"):
-        database = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    if database is not None:
         database.parent.mkdir(parents=True, exist_ok=True)
         lock = database.with_name(f"{database.name}.lock")
     else:
-        lock = Path(tempfile.gettempdir(), f"churn-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock")
+        assert locks is not None
+        locks.mkdir(parents=True, exist_ok=True)
+        lock = locks / f".mlflow-{hashlib.sha256(uri.encode()).hexdigest()[:16]}.lock"
     with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise TimeoutError(f"another process keeps {lock}") from None
+                time.sleep(_LOOK_SECONDS)
         yield

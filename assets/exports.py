@@ -60,6 +60,8 @@ def exported(
             ) from error
         yield files
         try:
+            # The last draft takes its place first, the file for programs last: an interrupted erasure finds in it whom
+            # to take out of the others.
             places.close()
         except OSError as error:
             raise PlacingError(

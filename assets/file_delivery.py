@@ -162,7 +162,7 @@ def _read(
         )
         # Damage may stand anywhere in a file: what is taken has been read to its end.
         numbered(read, source.identity).sink_parquet(copy, compression="lz4", row_group_size=122_880)
-    rows = pl.scan_parquet(copy)
+    rows = pl.scan_parquet(copy, glob=False)
     tonight = due(rows, night=night, after=before["night"] if before else None)
     # Python knows no year beyond 9999; rows of such a day never come.
     ahead = pl.col("day").clip(upper_bound=date.max)

@@ -87,8 +87,8 @@ class File:
         path = Path(self.location).resolve()
         if not path.is_relative_to(self.root):
             return (
-                f"{self.name}: a link that leaves the folder of the source. Deliver the file itself, or name the folder "
-                "in which it lies as source.path in churn.toml."
+                f"{self.name}: a link that leaves the folder of the source. Deliver the file itself, or name the "
+                "folder in which it lies as source.path in churn.toml."
             )
         return None if path.is_file() else f"{self.name}: no regular file. Remove it from the source."
 
@@ -147,6 +147,13 @@ class FileSource:
             DeliveryError: As for :meth:`files`.
         """
         return self._parted[1]
+
+    def tell_passed_over(self) -> str | None:
+        """The files that are there and not read, in a sentence without its point; None without one."""
+        names = self.passed_over()
+        return (
+            f"files that are passed over: {tell_files(names)}: {remedy(names[0]).removesuffix('.')}" if names else None
+        )
 
     @property
     def _parted(self) -> tuple[list[File], list[str]]:
@@ -293,7 +300,8 @@ def readable(name: str) -> Iterator[None]:
         if type(error).__name__ != "PanicException":
             raise
         raise DeliveryError(
-            f"{name}: not readable ({without_values(str(error))}). Mend the value, deliver it again or remove it from the source."
+            f"{name}: not readable ({without_values(str(error))}). Mend the value, deliver it again or remove it from "
+            "the source."
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,19 @@ import dagster as dg
 import polars as pl
 
 from assets.database import DatabaseSource, read_database
-from assets.erased import Erasures, spared
+from assets.erased import REMOVE, Erasures, spared
 from assets.escaping import as_markdown
 from assets.file_delivery import read_files
 from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
+from assets.repeats import repeats, unseen
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery, waiting
 from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
-from models.mapping import DeliveryError
+from models.mapping import ColumnMapping, DeliveryError
+from models.transactions import ValidationRules
 
 
 def read_source(
@@ -39,7 +42,7 @@ def read_source(
     for other in manifest.filter(pl.col("identity") != mine)["identity"].head(1):
         raise DeliveryError(
             f"source.identity is {mine}, but earlier nights told lines apart by {other}: what comes again would count "
-            "twice. Set it back in churn.toml, or remove the lake and run its nights again."
+            f"twice. Set it back in churn.toml, or {REMOVE} and run its nights again."
         )
     if isinstance(source, DatabaseSource):
         yield from read_database(source, definition, night=night, manifest=manifest, scratch=scratch)
@@ -93,6 +96,8 @@ def arrivals(
     churn: dg.ResourceParam[ChurnDefinition],
     network: dg.ResourceParam[Network],
     erasures: dg.ResourceParam[Erasures],
+    rules: dg.ResourceParam[ValidationRules],
+    columns: dg.ResourceParam[ColumnMapping],
     earlier: pl.DataFrame,
 ) -> tuple[pl.LazyFrame, pl.DataFrame, pl.LazyFrame]:
     """Take in what arrived by the end of the night; what was taken once is not asked for again."""
@@ -108,25 +113,30 @@ def arrivals(
     if passed and passed[-1] > night:
         raise DeliveryError(
             f"night {night} was missed, and night {passed[-1]} has taken its rows since: nothing is left to ingest. "
-            f"To have the nights one by one, remove the lake and run `churn nights {night}..{passed[-1]}`."
+            f"To have the nights one by one, {REMOVE} and run `churn nights {night}..{passed[-1]}`."
         )
     refuse_half_nights(lake, passed)
     lake.pack(night)
     manifest = earlier.filter(pl.col("night").is_in(passed))
     with network.patient(context):
         taken = list(read_source(source, churn, night=night, manifest=manifest, scratch=scratch))
+    if isinstance(source, DatabaseSource):
+        taken = [unseen(lake, each, rules, night, mapped=columns.delivered, identity=source.identity) for each in taken]
     erased, known = erasures.read(), lake.arrived("customer_days", night)
     taken = [spared(each, erased, known) for each in taken]
     raw = SCHEMAS["raw_transactions"]
     rows = [raw.create_empty(lazy=True), *(each.rows for each in taken if each.rows is not None)]
     lines = [each.line for each in taken if each.line is not None]
-    noted = [(night, *note) for each in taken for note in each.notes]
+    arrived = pl.concat(rows, how="diagonal").select(raw.column_names())
     today = night_just_ended(datetime.now(UTC), churn.zone)
-    noted += [(night, *note) for note in waiting(manifest, lines, night=night, today=today)]
+    files = [f"{line['source_file']}" for line in lines if line["due"]]
+    again = repeats(lake, arrived, night, files=files, identity=tuple(source.identity), source="source")
+    said = chain(*(each.notes for each in taken), waiting(manifest, lines, night=night, today=today), again)
+    noted = [(night, *note) for note in said]
     notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
     tell(context, notes)
     deliveries = pl.LazyFrame(lines, schema=Delivery.create_empty().schema)
-    return deliveries, notes, pl.concat(rows, how="diagonal").select(raw.column_names())
+    return deliveries, notes, arrived
 
 
 def tell(context: dg.AssetExecutionContext, notes: pl.DataFrame) -> None:

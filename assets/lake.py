@@ -1,7 +1,7 @@
 """The lake: one folder per table, one Parquet file per night, whole or not there at all."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -99,7 +99,7 @@ class Lake(dg.ConfigurableIOManager):
         files = files_of(self.root, table, list(nights))
         schema = SCHEMAS.get(table)
         if files:
-            frame = pl.scan_parquet(files, hive_partitioning=False, missing_columns="insert")
+            frame = pl.scan_parquet(files, hive_partitioning=False, glob=False, missing_columns="insert")
         elif schema is not None:
             return schema.create_empty(lazy=True)
         else:
@@ -124,7 +124,7 @@ class Lake(dg.ConfigurableIOManager):
         path.parent.mkdir(parents=True, exist_ok=True)
         unpack(self.root, table, night)
         store(frame, path)
-        return pl.scan_parquet(path).select(pl.len()).collect().item()  # type: ignore[no-any-return]
+        return pl.scan_parquet(path, glob=False).select(pl.len()).collect().item()  # type: ignore[no-any-return]
 
     def pack(self, night: date) -> None:
         """Put months of small tables before that of a night together, for all who read years of them.
@@ -139,16 +139,20 @@ class Lake(dg.ConfigurableIOManager):
                     pack.parent.mkdir(parents=True, exist_ok=True)
                     unpack(self.root, table, nights[0])
                     files = [self.file(table, each) for each in nights]
-                    rows = pl.scan_parquet(files, hive_partitioning=False, schema=schema, missing_columns="insert")
+                    rows = pl.scan_parquet(
+                        files, hive_partitioning=False, glob=False, schema=schema, missing_columns="insert"
+                    )
                     store(rows, pack)
 
     def handle_output(self, context: dg.OutputContext, obj: pl.LazyFrame | pl.DataFrame) -> None:
         """Store what an asset returned."""
         table, night = context.asset_key.path[-1], as_night(context.partition_key)
         rows = self.write(table, night, obj)
-        context.add_output_metadata(
-            {"dagster/row_count": rows, "path": dg.MetadataValue.path(str(self.file(table, night)))}
-        )
+        path = dg.MetadataValue.path(str(self.file(table, night)))
+        context.add_output_metadata({"dagster/row_count": rows, "path": path})
+        # What is declared stands in the definition of the asset; the columns of the others follow from settings.
+        if table not in SCHEMAS:
+            context.add_output_metadata({"dagster/column_schema": column_schema(obj.collect_schema())})
 
     def load_input(self, context: dg.InputContext) -> pl.LazyFrame | pl.DataFrame:
         """Read the nights of an upstream table that its partition mapping names and that ever ran."""
@@ -156,6 +160,11 @@ class Lake(dg.ConfigurableIOManager):
         first, last = as_night(span.start), as_night(span.end)
         frame = self.scan(table, self.nights(table, first, last))
         return frame.collect() if context.dagster_type.typing_type is pl.DataFrame else frame
+
+
+def column_schema(schema: Mapping[str, pl.DataType]) -> dg.TableSchema:
+    """The columns of a table as Dagster's pages show them."""
+    return dg.TableSchema([dg.TableColumn(name, f"{dtype}") for name, dtype in schema.items()])
 
 
 def store(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> None:

@@ -65,12 +65,12 @@ def read_ndjson(file: Path, *, name: str, wanted: Set[str] = frozenset()) -> pl.
                     f"{name}: up to line {number} there are more than {_MOST_KEYS:,} different keys. Values seem to "
                     "stand where keys should: deliver objects that have the same keys."
                 )
-    if wanted and not wanted & {key.strip().lower() for key in types}:
-        if inside := [key for key, found in types.items() if _Object in found or found.get(str)]:
-            raise DeliveryError(
-                f"{name}: no column that a setting names is there. Values stand inside {' and '.join(map(repr, inside))}: "
-                "flatten it, so that each is a key of its own."
-            )
+    inside = [key for key, found in types.items() if _Object in found or found.get(str)]
+    if inside and wanted and not wanted & {key.strip().lower() for key in types}:
+        raise DeliveryError(
+            f"{name}: no column that a setting names is there. Values stand inside "
+            f"{' and '.join(map(repr, inside[:5]))}: flatten it, so that each is a key of its own."
+        )
     schema = pl.Schema({key: _type_of(found) for key, found in types.items()})
     frame = pl.scan_ndjson(escape(str(file)), schema=schema)
     rows = frame.select(pl.nth(0).null_count(), rows=pl.len()).collect().row(0)[1]

@@ -11,9 +11,18 @@ NIGHT_TAG = "dagster/partition"
 FIRST_NIGHT = date(1990, 1, 1)
 _EVER = -(10**5)
 
-# The partitions end with the current day, so that a zone behind UTC finds its night; ingestion refuses a night
-# that is not over in the zone of the settings.
-NIGHTS = dg.DailyPartitionsDefinition(start_date=FIRST_NIGHT.isoformat(), end_offset=1)
+
+def nights_from(first: date) -> dg.DailyPartitionsDefinition:
+    """The nights from one on: Dagster's pages show and offer no others.
+
+    They end with the current day, so that a zone behind UTC finds its night; ingestion refuses a night that is not over
+    in the zone of the settings.
+    """
+    return dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_offset=1)
+
+
+NIGHTS = nights_from(FIRST_NIGHT)
+"""Every night; `pipelines.definitions` gives a shop those from its first one on."""
 
 # What had arrived by the end of a night. A night that never ran has no partition, and needs none.
 UP_TO_TONIGHT = dg.TimeWindowPartitionMapping(start_offset=_EVER, end_offset=0)

@@ -35,21 +35,44 @@ def read_other(
         columns: Which columns mean what.
         name: What the lake calls the source.
         variable: The environment variable that holds the URL, for messages.
-        after: The last night that was ingested; rows without a time of arrival come with the first.
+        after: What arrived up to the end of this night was ingested; rows without a time of arrival come each time.
         night: As-of date.
 
     Raises:
         DeliveryError: If no driver is installed, the database cannot be read, or lacks a column.
     """
-    empty = answer(url, f"SELECT * FROM {relation} WHERE 1 = 0", name=name, variable=variable)  # noqa: S608 (from settings)
-    arrived = arrived_column or resolve(empty.columns, columns, file=name)["timestamp"]
-
-    def midnight(day: date) -> str:
-        return f"'{datetime.combine(day + timedelta(days=1), time())}'"
-
-    span = f"{arrived} < {midnight(night)}"
-    span += f" OR {arrived} IS NULL" if after is None else f" AND {arrived} >= {midnight(after)}"
+    arrived = _arrived(url, relation, arrived_column, columns, name=name, variable=variable)
+    since = "" if after is None else f" AND {arrived} >= {_midnight(after)}"
+    span = f"{arrived} < {_midnight(night)}{since} OR {arrived} IS NULL"
     return answer(url, f"SELECT * FROM {relation} WHERE {span}", name=name, variable=variable)  # noqa: S608 (from settings)
+
+
+def count_other(
+    url: str,
+    relation: str,
+    arrived_column: str | None,
+    columns: ColumnMapping,
+    *,
+    name: str,
+    variable: str,
+    night: date,
+) -> int:
+    """Number of the rows that had arrived by the end of a night; arguments and errors as for :func:`read_other`."""
+    arrived = _arrived(url, relation, arrived_column, columns, name=name, variable=variable)
+    span = f"{arrived} < {_midnight(night)} OR {arrived} IS NULL"
+    statement = f"SELECT count(*) FROM {relation} WHERE {span}"  # noqa: S608 (from settings)
+    return int(answer(url, statement, name=name, variable=variable).item())
+
+
+def _arrived(
+    url: str, relation: str, arrived_column: str | None, columns: ColumnMapping, *, name: str, variable: str
+) -> str:
+    empty = answer(url, f"SELECT * FROM {relation} WHERE 1 = 0", name=name, variable=variable)  # noqa: S608 (from settings)
+    return arrived_column or resolve(empty.columns, columns, file=name)["timestamp"]
+
+
+def _midnight(day: date) -> str:
+    return f"'{datetime.combine(day + timedelta(days=1), time())}'"
 
 
 def limited(url: str, most: int) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from assets.lake import Lake
+from assets.repeats import orders_again
 from models.arrivals import Past, profile
 
 _RECENT_NIGHTS = 60
@@ -35,7 +36,18 @@ def past_of(lake: Lake, night: date, *, customers: bool = True) -> Past:
             *(profile(lake.scan("raw_transactions", [each]), each) for each in sorted(recent)),
         ]
     )
-    return Past(nights=pl.concat([Past().nights, *profiles]), customers=seen.to_series(), newest_day=newest.item())
+    delivered = lake.scan("deliveries", [night]).select(pl.col("identity").first()).collect().item()
+    changed, orders = 0, 0
+    if delivered is not None:
+        again, orders = orders_again(lake, lake.scan("raw_transactions", [night]), night, delivered.split(", "))
+        changed = again.height
+    return Past(
+        nights=pl.concat([Past().nights, *profiles]),
+        customers=seen.to_series(),
+        newest_day=newest.item(),
+        changed_orders=changed,
+        orders=orders,
+    )
 
 
 def seen_nights(lake: Lake, night: date) -> list[date]:

@@ -57,7 +57,7 @@ def at_risk_segments(
     version = churn_scores["model_version"][0]
     learned = tracking.load_worth(version)
     channels = {action.channel for action in policy.actions}
-    return segments_of(
+    table = segments_of(
         churn_scores,
         customer_features,
         lambda at_risk: tracking.load(version).contributions(at_risk),
@@ -75,6 +75,17 @@ def at_risk_segments(
         rates=save_rates,
         crowds=crowds_of(customer_features, rules.max_customer_share),
     )
+    context.add_output_metadata(figures_of(table))
+    return table
+
+
+def figures_of(table: pl.DataFrame) -> dict[str, float]:
+    """Counts and sums of a night's table: no row of it."""
+    at_risk, due = table.filter(pl.col("status") != "left"), table.filter("deliver")
+    counts = {"at_risk": at_risk.height, "to_contact": due.height, "control": int(table["is_control"].sum())}
+    counts |= {name: int((table["status"] == name).sum()) for name in ("entered", "left")}
+    money = {"value_at_risk": at_risk["value_at_risk"], "cost": due["action_cost"], "profit": due["expected_profit"]}
+    return counts | {name: round(float(column.sum()), 2) for name, column in money.items() if column.count()}
 
 
 def resting(lake: Lake, policy: Policy, night: date) -> pl.DataFrame:

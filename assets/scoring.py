@@ -32,7 +32,7 @@ def churn_scores(
         file = lake.file("customer_features", as_night(context.partition_key))
         folder = Path(mkdtemp(dir=scratch))
         found = on_spark(ScoreJob(engine, file, save(scorer, folder / "scorer"), folder / "scores"), context)
-        scores = pl.read_parquet(found).sort(KEY)
+        scores = pl.read_parquet(found, glob=False).sort(KEY)
     else:
         scores = score(customer_features.collect(), scorer)
     return dg.Output(scores.with_columns(model_version=pl.lit(version)))

@@ -13,6 +13,7 @@ import polars as pl
 from dagster_pipes import open_dagster_pipes
 from pydantic import TypeAdapter
 
+from assets.addresses import shown
 from assets.engine import Engine
 from assets.lake import SCHEMAS, Lake
 from assets.raw_judgement import judge_raw
@@ -144,7 +145,7 @@ def main() -> None:
     with open_dagster_pipes() as pipes:
         job = _JOB.validate_python(pipes.get_extra("job"))
         job.run()
-        pipes.log.info(f"Spark computed {job.task} at {job.engine.master}")
+        pipes.log.info(f"Spark computed {job.task} at {shown(job.engine.master)}")
 
 
 if __name__ == "__main__":

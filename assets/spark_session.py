@@ -57,7 +57,7 @@ def spark_session(engine: Engine) -> Iterator["SparkSession"]:
         from pyspark.sql import SparkSession
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "engine.kind is 'spark', but pyspark is not installed: install the extra with `pip install 'churn[spark]'`"
+            "engine.kind is 'spark', but pyspark is not installed: install requirements-spark.lock, see docs/scale.md"
         ) from error
     remote = engine.master.startswith("sc://")
     builder = SparkSession.builder.appName("churn")

@@ -1,11 +1,13 @@
 """A scorer as files, and as a model that MLflow loads anywhere: what serves, whole, with the code that it needs."""
 
 import ast
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from models.scorer import Scorer
@@ -26,9 +28,47 @@ def save(scorer: Scorer, folder: Path) -> Path:
     return folder
 
 
-def restore(folder: Path) -> Scorer:
-    """The scorer that was saved in a folder, or in a model of MLflow that is there."""
+def digest_of(folder: Path) -> str:
+    """One digest of every file in a folder, with its path: the registry keeps it, so that an exchange is seen."""
+    content = hashlib.sha256()
+    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
+        content.update(f"{file.relative_to(folder).as_posix()}\0{file.stat().st_size}\0".encode())
+        content.update(file.read_bytes())
+    return content.hexdigest()
+
+
+def scorer_digest(scorer: Scorer) -> str:
+    """The digest that a scorer has once it is saved."""
+    with TemporaryDirectory() as folder:
+        return digest_of(save(scorer, Path(folder, "scorer")))
+
+
+def refuse_exchanged(folder: Path, digest: str | None) -> None:
+    """Compare stored files with the digest that was noted when they were written.
+
+    Raises:
+        ValueError: If they are not those.
+    """
+    if digest_of(folder) != digest:
+        raise ValueError(
+            "the stored model is not the one that was trained: its files were exchanged or damaged. Restore the "
+            "artifacts of MLflow from a backup, or let another version serve: churn champion --set VERSION"
+        )
+
+
+def restore(folder: Path, digest: str | None = None) -> Scorer:
+    """The scorer that was saved in a folder, or in a model of MLflow that is there.
+
+    Args:
+        folder: The folder.
+        digest: As `scorer_digest` gave it; not compared if None.
+
+    Raises:
+        ValueError: If the files have another digest.
+    """
     (described,) = folder.rglob(SCORER)
+    if digest is not None:
+        refuse_exchanged(described.parent, digest)
     trees, booster = described.with_name(BOOSTER), None
     if trees.exists():
         import xgboost as xgb

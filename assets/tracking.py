@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from assets.addresses import shown
 from assets.experiment_store import ExperimentStore, open_store
 from assets.model_card import TrainingRecord
-from assets.stored_scorer import restore
+from assets.stored_scorer import refuse_exchanged, restore
 from assets.stored_worth import restore as restore_worth
 from assets.training_run import JUDGED, PROFILE, WORTH, keyed, training_digest, write_training
 from models import drift
@@ -69,12 +70,14 @@ class Tracking:
         experiment: Name of the experiment.
         artifact_root: Folder or address of the artifacts; a server decides for itself if absent.
         model_name: Name of the registered model.
+        locks: Folder for the lock on a store that is no file of this machine.
     """
 
     tracking_uri: str = field(repr=False)
     experiment: str = "churn"
     artifact_root: str | None = None
     model_name: str = "churn"
+    locks: Path | None = None
 
     @property
     def store(self) -> ExperimentStore:
@@ -83,7 +86,7 @@ class Tracking:
         Raises:
             ValueError: If the URI is a path, or an SQLite file by a relative path.
         """
-        return open_store(self.tracking_uri, self.experiment, self.artifact_root)
+        return open_store(self.tracking_uri, self.experiment, self.artifact_root, self.locks)
 
     def record_training(self, record: TrainingRecord) -> Version:
         """Write down a training night, and let its model serve if it has earned it.
@@ -211,23 +214,39 @@ class Tracking:
         """What the registry knows of a version."""
         return _described(self.store.client.get_model_version(self.model_name, version))
 
+    def link(self, version: Version) -> str | None:
+        """The page of the run that trained a version, if a server keeps the store."""
+        if not self.tracking_uri.startswith("http"):
+            return None
+        return f"{shown(self.tracking_uri).rstrip('/')}/#/experiments/{self.store.experiment}/runs/{version.run_id}"
+
+    def places(self, version: str) -> list[str]:
+        """The addresses of the files of a version: what serves, and the run that trained it."""
+        client = self.store.client
+        run = client.get_run(self.version(version).run_id)
+        return [client.get_model_version_download_uri(self.model_name, version), run.info.artifact_uri]
+
     def load(self, version: str) -> Scorer:
         """The scorer of a version as it serves."""
         place = self.store.client.get_model_version_download_uri(self.model_name, version)
-        return self._restore(place)
+        return self._restore(place, self.version(version).tags.get("scorer_digest", ""))
 
     def load_judged(self, version: str) -> Scorer:
         """The scorer of a version as it was judged: it has not seen the judged night."""
-        run = self.store.client.get_run(self.version(version).run_id)
-        return self._restore(f"{run.info.artifact_uri}/{JUDGED}")
+        described = self.version(version)
+        run = self.store.client.get_run(described.run_id)
+        return self._restore(f"{run.info.artifact_uri}/{JUDGED}", described.tags.get("judged_digest", ""))
 
     def load_worth(self, version: str) -> WorthModel | None:
         """The model of value that was learned with a version; None where the premium gives the value."""
-        run = self.store.client.get_run(self.version(version).run_id)
+        described = self.version(version)
+        run = self.store.client.get_run(described.run_id)
         if not any(file.path == WORTH for file in self.store.client.list_artifacts(run.info.run_id)):
             return None
         with tempfile.TemporaryDirectory() as folder:
-            return restore_worth(self.store.download(f"{run.info.artifact_uri}/{WORTH}", Path(folder)))
+            stored = self.store.download(f"{run.info.artifact_uri}/{WORTH}", Path(folder))
+            refuse_exchanged(stored, described.tags.get("worth_digest"))
+            return restore_worth(stored)
 
     def _appointed(self, recorded: Version) -> Version:
         """Appoint a version that has earned it; after a crash between record and appointment the next call does."""
@@ -277,9 +296,9 @@ class Tracking:
             for model in client.search_logged_models([self.store.experiment], f"source_run_id = '{ended}'"):
                 client.delete_logged_model(model.model_id)
 
-    def _restore(self, place: str) -> Scorer:
+    def _restore(self, place: str, digest: str) -> Scorer:
         with tempfile.TemporaryDirectory() as folder:
-            return restore(self.store.download(place, Path(folder)))
+            return restore(self.store.download(place, Path(folder)), digest)
 
 
 def _newest(succession: Mapping[date, str]) -> list[str]:

@@ -33,6 +33,8 @@ from models.slices import by_slice
 from models.value import ValueRule
 from models.worth import appraise
 
+_SHOWN = {"auroc": "test/auroc", "log_loss": "test/log_loss", "calibration_error": "test/ece"}
+"""Figures of the challenger on the judged night, by what Dagster's pages call them."""
 _EXPLAINED = 2000
 """Customers of the judged night whose contributions are averaged in the picture."""
 
@@ -70,12 +72,12 @@ def churn_model(
     """The version that scores tonight, pinned, so that the night can run again after a later champion."""
     night, auto = as_night(context.partition_key), config.due == "auto"
     if auto and night in lake.nights("churn_model"):
-        return dg.Output(lake.scan("churn_model", [night]).collect())
+        return _told(lake.scan("churn_model", [night]).collect(), tracking)
     tracking.finish_appointment()
     serving = tracking.champion(night if auto else night - timedelta(days=1))
     if auto and serving is not None and not is_due(night, serving.trained_as_of, question.training):
         if not _stale(serving, tracking, night, drift_limits):
-            return dg.Output(pinned(night, serving, "No challenger was due."))
+            return _told(pinned(night, serving, "No challenger was due."), tracking)
         context.log.info(f"version {serving.version} is stale: {serving.tags['stale']}")
     context.log.info("training a challenger, once to be judged and once to serve")
     rival = None if serving is None else tracking.load_judged(serving.version)
@@ -106,7 +108,24 @@ def churn_model(
     tracking.record_training(replace(record, settings=settings_text, worth=value, tables=tables))
     champion = tracking.champion(night)
     assert champion is not None  # whoever is recorded first serves
-    return dg.Output(pinned(night, champion, outcome.verdict.sentence))
+    return _told(pinned(night, champion, outcome.verdict.sentence), tracking)
+
+
+def _told(pin: pl.DataFrame, tracking: Tracking) -> dg.Output[pl.DataFrame]:
+    """The version of a night, with what Dagster's pages show of it."""
+    version = tracking.version(pin["model_version"].item())
+    link, run = tracking.link(version), f"run {version.run_id} of the experiment {tracking.experiment}"
+    figures = tracking.figures(version)
+    metadata = {
+        "version": version.version,
+        "serves": version.serves,
+        "trained_as_of": f"{version.trained_as_of}",
+        "gate": "passed" if version.passed else "not passed",
+        "verdict": dg.MetadataValue.md(pin["verdict"].item()),
+        "mlflow": dg.MetadataValue.text(run) if link is None else dg.MetadataValue.url(link),
+    }
+    shown = {name: round(figures[key], 4) for name, key in _SHOWN.items() if key in figures}
+    return dg.Output(pin, metadata={**metadata, **shown})
 
 
 def treated(lake: Lake, night: date, question: Question, experiment: Experiment) -> pl.LazyFrame | None:

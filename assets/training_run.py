@@ -10,7 +10,7 @@ from typing import Any
 
 from assets.experiment_store import ExperimentStore
 from assets.model_card import TrainingRecord, model_card, summary
-from assets.stored_scorer import save
+from assets.stored_scorer import digest_of, save, scorer_digest
 from assets.stored_worth import save as save_worth
 
 CHALLENGER, CHAMPION = "committee", "champion"
@@ -37,7 +37,13 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
         "passed": f"{record.passed}".lower(),
         "promote": f"{promote}".lower(),
         "digest": training_digest(record),
+        "scorer_digest": scorer_digest(record.serving),
+        "judged_digest": scorer_digest(record.judged),
     }
+    worth = None if record.worth is None else record.worth.model
+    if worth is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            own["worth_digest"] = digest_of(save_worth(worth, Path(folder, WORTH)))
     origin = {"data_digest": record.data_digest, "settings_digest": record.settings_digest}
     tags = {**record.tags, **own, **origin, "record": "training", "night": f"{record.night}"}
     note = {"role": "training", "mlflow.note.content": summary(record)}
@@ -49,9 +55,9 @@ def write_training(store: ExperimentStore, model: str, record: TrainingRecord, *
         if record.profile is not None:
             # As Polars writes it: a table of MLflow is rounded, and a customer on the edge of a bin would change sides.
             client.log_text(parent, record.profile.write_json(), PROFILE)
-        if record.worth is not None and record.worth.model is not None:
+        if worth is not None:
             with tempfile.TemporaryDirectory() as folder:
-                client.log_artifacts(parent, f"{save_worth(record.worth.model, Path(folder, WORTH))}", WORTH)
+                client.log_artifacts(parent, f"{save_worth(worth, Path(folder, WORTH))}", WORTH)
         client.log_text(parent, model_card(record), "model_card.md")
         client.log_text(parent, record.settings, "settings.json")
         for scorer, figures in record.metrics.items():

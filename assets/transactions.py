@@ -1,6 +1,5 @@
 """The night's rows, parted: what is valid and new, what is not, and a ledger in which they add up."""
 
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -8,6 +7,7 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
+from assets.repeats import stored_lines
 from models.deliveries import Ledger, discrepancies, numbered, unknown
 from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules, rejected, split
@@ -35,10 +35,7 @@ def parted_rows(
     # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
     key = [*source.identity, "rejected"]
     raw = numbered(raw_transactions.with_columns(rejected=breaks_a_rule), key).collect()
-    stored = pl.concat(
-        frame.select(*source.identity, "unreadable", "occurrence", rejected=pl.lit(bad))
-        for frame, bad in zip(earlier_lines(lake, raw["day"].unique(), night), (False, True), strict=True)
-    )
+    stored = stored_lines(lake, raw["day"].unique(), night, source.identity)
     new = unknown(raw.lazy(), stored, key).collect()
     valid, quarantine = split(new.lazy(), rules, night=night, mapped=columns.delivered)
     good, bad = pl.collect_all([valid, quarantine])
@@ -68,29 +65,6 @@ def refuse_idle_pattern(raw: pl.LazyFrame, rules: ValidationRules) -> None:
             f"validation.return_pattern is {rules.return_pattern!r} and matches all of {count:,} order ids: every line "
             "would be a return. Correct it in churn.toml, or take it out."
         )
-
-
-def earlier_lines(lake: Lake, days: pl.Series, night: date) -> tuple[pl.LazyFrame, pl.LazyFrame]:
-    """Lines of earlier nights that could be among tonight's: those of the same event days.
-
-    Only nights that can hold them are opened, and of those only the row groups that do, so that the cost follows the
-    overlap and not the history.
-
-    Args:
-        lake: Where earlier nights are stored.
-        days: Event days of tonight's lines, null among them where a line has none.
-        night: As-of date.
-
-    Returns:
-        Lines of `transactions` and of `quarantine`.
-    """
-    # A line stands in the night of its day or a later one; without a day, or with one to come, in any.
-    since = min(days.drop_nulls().to_list(), default=night)
-    valid = [n for n in lake.nights("transactions") if since <= n < night]
-    anywhere = days.has_nulls() or (days > night).any()
-    aside = [n for n in lake.nights("quarantine") if n < night and (anywhere or since <= n)]
-    same_days = pl.col("day").is_in(days.implode(), nulls_equal=True)
-    return lake.scan("transactions", valid).filter(same_days), lake.scan("quarantine", aside).filter(same_days)
 
 
 @dg.asset_check(

@@ -1,9 +1,10 @@
 """The gates: tables of a night are judged before anybody learns from them or reads them."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -16,9 +17,9 @@ from assets.nights import as_night
 from assets.raw_judgement import RAW, judge_raw
 from assets.spark_job import ValidationJob, on_spark
 from assets.verdict import Finding, validate
-from models.arrivals import raw_checks
+from models.arrivals import raw_expectations
 from models.definition import ChurnDefinition
-from models.expectations import feature_expectations, segment_expectations
+from models.expectations import Expectation, feature_expectations, segment_expectations
 from models.mapping import ColumnMapping
 from models.segments import AtRiskSegment
 from models.transactions import ValidationRules
@@ -27,9 +28,14 @@ ACCEPT_TAG = "churn/accept"
 """Tag of a run: names of checks, separated by commas, whose failure an operator accepts."""
 
 NOT_ASKED = "Not asked: there is too little history, or the source does not deliver the column."
-RAW_CHECKS = raw_checks()
-FEATURE_CHECKS = ["population_kept", "population_new", "features_complete"]
-SEGMENT_CHECKS = ["contract_kept", "size_usual", "probability_usual", "control_usual"]
+_BEFORE = pl.DataFrame({"status": ["stayed"], "churn_probability": [0.5], "is_control": [False]})
+"""A night before that leaves nothing unasked."""
+_RAW = raw_expectations()
+_FEATURES = feature_expectations(active_days=365, previous_rows=10_000)
+_SEGMENTS = segment_expectations(AtRiskSegment.column_names(), pl.concat([_BEFORE] * 1_000))
+RAW_CHECKS, FEATURE_CHECKS, SEGMENT_CHECKS = (
+    list(dict.fromkeys(expectation.check for expectation in asked)) for asked in (_RAW, _FEATURES, _SEGMENTS)
+)
 CHECKS = [*RAW_CHECKS, *FEATURE_CHECKS, *SEGMENT_CHECKS]
 """Every check that a night may fail, and an operator accept."""
 
@@ -73,9 +79,7 @@ def check_results(
             or " ".join(each.sentence for each in asked)
             or NOT_ASKED,
             metadata={
-                "unexpected_rows": max((finding.unexpected_count for finding in asked), default=0),
-                "found": "; ".join(f"{finding.name}: {finding.observed}" for finding in asked),
-                "limit": "; ".join(f"{finding.name}: {finding.threshold}" for finding in asked),
+                **(_figures(asked) if asked else {}),
                 "accepted": bool(broken) and check in accepted,
                 "page": dg.MetadataValue.path(str(page)),
                 "link": dg.MetadataValue.url(link),
@@ -109,11 +113,31 @@ def _reported(
         yield result
 
 
-def _specs(asset: str, checks: Iterable[str]) -> list[dg.AssetCheckSpec]:
-    return [dg.AssetCheckSpec(name, asset=asset, blocking=True) for name in checks]
+def _figures(asked: Sequence[Finding]) -> dict[str, dg.MetadataValue[Any]]:
+    return {
+        "unexpected_rows": dg.MetadataValue.int(max(finding.unexpected_count for finding in asked)),
+        "found": dg.MetadataValue.text("; ".join(f"{finding.name}: {finding.observed}" for finding in asked)),
+        "limit": dg.MetadataValue.text("; ".join(f"{finding.name}: {finding.threshold}" for finding in asked)),
+    }
 
 
-@dg.multi_asset_check(specs=_specs(RAW, RAW_CHECKS))
+def _specs(asset: str, expectations: Sequence[Expectation]) -> list[dg.AssetCheckSpec]:
+    """The checks of an asset: what each expects, and whether it can stop a night."""
+    by_check: dict[str, list[Expectation]] = {}
+    for expectation in expectations:
+        by_check.setdefault(expectation.check, []).append(expectation)
+    return [
+        dg.AssetCheckSpec(
+            name,
+            asset=asset,
+            description=" ".join(dict.fromkeys(each.sentence for each in asked)),
+            blocking=any(each.severity == "ERROR" for each in asked),
+        )
+        for name, asked in by_check.items()
+    ]
+
+
+@dg.multi_asset_check(specs=_specs(RAW, _RAW))
 def check_raw_transactions(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
@@ -135,7 +159,7 @@ def check_raw_transactions(
     yield from _reported(context, docs, table=RAW, findings=findings, checks=RAW_CHECKS)
 
 
-@dg.multi_asset_check(specs=_specs("customer_features", FEATURE_CHECKS))
+@dg.multi_asset_check(specs=_specs("customer_features", _FEATURES))
 def check_customer_features(
     context: dg.AssetCheckExecutionContext,
     lake: dg.ResourceParam[Lake],
@@ -155,7 +179,7 @@ def check_customer_features(
     yield from _reported(context, docs, table=table, findings=found, checks=FEATURE_CHECKS)
 
 
-@dg.multi_asset_check(specs=_specs("at_risk_segments", SEGMENT_CHECKS))
+@dg.multi_asset_check(specs=_specs("at_risk_segments", _SEGMENTS))
 def check_at_risk_segments(
     context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake], docs: dg.ResourceParam[DataDocs]
 ) -> Iterator[dg.AssetCheckResult]:

@@ -153,14 +153,16 @@ def _finding(expectation: Expectation, result: Any | None) -> Finding:
         check=expectation.check,
         passed=result is not None and bool(result.success),
         severity=expectation.severity,
-        observed=f"no column {' or '.join(expectation.columns)}" if result is None else _observed(figures),
+        observed=f"no column {' or '.join(expectation.columns)}"
+        if result is None
+        else _observed(figures, expectation.known),
         threshold=expectation.threshold,
         sentence=expectation.sentence,
         unexpected_count=figures.get("unexpected_count") or 0,
     )
 
 
-def _observed(figures: Mapping[str, Any]) -> str:
+def _observed(figures: Mapping[str, Any], known: date | None) -> str:
     if "unexpected_count" in figures:
         # To Spark a sum over no rows is null.
         share, count = 100 - (figures["unexpected_percent"] or 0), figures["unexpected_count"] or 0
@@ -169,6 +171,9 @@ def _observed(figures: Mapping[str, Any]) -> str:
         missing = figures["details"]["mismatched"].get("missing")
         return f"without {', '.join(missing)}" if missing else "all"
     value = figures["observed_value"]
+    if known is not None:
+        # A night without lines has nothing of its own, and yet something is known.
+        return max(f"{known}", f"{value or ''}")
     if value is None:
         return "nothing"
     return f"{value:,.6g}" if isinstance(value, int | float) else str(value)

@@ -13,9 +13,9 @@ from assets.features import tables_of
 from assets.ingestion import read_source
 from assets.lake import SCHEMAS
 from assets.raw_judgement import RAW, judge_raw
+from assets.repeats import earlier_lines
 from assets.retention import resting
 from assets.spark_scores import score
-from assets.transactions import earlier_lines
 from assets.verdict import validate
 from benchmarks.record import Cost
 from models.census import described

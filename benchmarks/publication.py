@@ -60,7 +60,7 @@ def table(rows: int, number: int) -> pl.DataFrame:
         next_purchase_from=pl.lit(night + timedelta(days=4)) + pl.duration(days="kind"),
         next_purchase_until=pl.lit(night) + pl.duration(days=3 * pl.col("days")),
         segment=_one_of("nurture", "win_back_cheaply", "save_now"),
-        reason_1=pl.format("{} days since the last order; usually every 12", pl.col("days") + number),
+        reason_1=pl.format("{} days since the last order; usually every 12 days", pl.col("days") + number),
         reason_2=pl.format("Bought on 3 days in the {} days as a customer", pl.col("days") + 400 + number),
         reason_3=pl.format("Spends {} per order", "days"),
         reason_1_code=_one_of("overdue", "long_silence", "buys_less_often"),

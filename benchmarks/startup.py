@@ -18,7 +18,7 @@ from resource import RUSAGE_CHILDREN, getrusage
 
 from benchmarks.record import Row, arguments, report
 from models.simulator import customers, transactions
-from pipelines.cli import ROOT
+from pipelines import ROOT
 
 FIRST, DAYS = date(2024, 1, 1), 400
 SETTINGS = """

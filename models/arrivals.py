@@ -24,6 +24,7 @@ _OPTIONAL = ("transaction_id", "product", "category", "channel", "currency")
 _NIGHTS_OF_A_WEEKDAY = 4
 _MAD_TO_SIGMA = 1.4826
 _RULE_OF_THREE = 3
+_ENOUGH_CHANGED = 10
 _MAGNITUDE = pl.when(pl.col("amount") != 0).then(pl.col("amount").abs().log10())
 
 
@@ -35,6 +36,8 @@ class Past:
         nights: :func:`profile` of the recent nights, one row each.
         customers: ``customer_id`` of everybody seen before.
         newest_day: The last day on which something is known to have happened.
+        changed_orders: Orders of theirs that this night brings again with other lines.
+        orders: Orders that this night brings.
         respelled: Customers of the night who may be others in another spelling; None where that was not looked at.
         crowds: Customers of the night under whose name many may stand; None where that was not looked at.
     """
@@ -44,6 +47,8 @@ class Past:
     )
     customers: pl.Series = field(default_factory=lambda: pl.Series("customer_id", [], pl.String))
     newest_day: date | None = None
+    changed_orders: int = 0
+    orders: int = 0
     respelled: pl.Series | None = None
     crowds: pl.Series | None = None
 
@@ -136,6 +141,7 @@ def raw_gate(
                 "ColumnMaxToBeBetween",
                 {"column": "day", "min_value": stale},
                 where=("day", "<=", night),
+                known=past.newest_day,
             )
         )
     if volume := usual_rows(past.nights, night, rules):
@@ -154,7 +160,21 @@ def raw_gate(
             one_of("customers_known", "ERROR", sentence, "known_customer", [True], mostly=rules.min_known_share)
         )
     frame, about_names = _names_gate(frame, rules, past)
-    return frame, [*expected, *about_names]
+    frame, about_orders = _orders_gate(frame, rules, past)
+    return frame, [*expected, *about_names, *about_orders]
+
+
+def _orders_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tuple[pl.LazyFrame, list[Expectation]]:
+    """What is expected of orders that come again, where enough of them have other lines."""
+    if past.changed_orders < _ENOUGH_CHANGED:
+        return frame, []
+    sentence = (
+        "Few orders come again with other lines; a history that was saved anew, without seconds or with other numbers, "
+        "would count twice."
+    )
+    limit = {"column": "changed_share", "max_value": rules.max_changed_share}
+    expected = Expectation("orders_changed", "ERROR", sentence, "ColumnMaxToBeBetween", limit)
+    return frame.with_columns(changed_share=pl.lit(past.changed_orders / past.orders)), [expected]
 
 
 def _names_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tuple[pl.LazyFrame, list[Expectation]]:
@@ -175,8 +195,8 @@ def _names_gate(frame: pl.LazyFrame, rules: ValidationRules, past: Past) -> tupl
     ]
 
 
-def raw_checks() -> list[str]:
-    """Every asset check that :func:`raw_gate` can ask for."""
+def raw_expectations() -> list[Expectation]:
+    """All that :func:`raw_gate` can expect of a night."""
     night = date(2000, 1, 2)
     _, expected = raw_gate(
         RawTransaction.create_empty(lazy=True),
@@ -185,12 +205,14 @@ def raw_checks() -> list[str]:
         mapped=RawTransaction.column_names(),
         past=Past(
             nights=pl.DataFrame({"night": [night], "rows": [1], "magnitude": [0.0]}),
+            changed_orders=_ENOUGH_CHANGED,
+            orders=_ENOUGH_CHANGED,
             respelled=pl.Series([], dtype=pl.String),
             crowds=pl.Series([], dtype=pl.String),
         ),
         rows=1_000,
     )
-    return list(dict.fromkeys(expectation.check for expectation in expected))
+    return expected
 
 
 def _currencies(rules: ValidationRules) -> Expectation:

@@ -142,8 +142,8 @@ def tell_unknown(said: int, strange: int, near: int) -> str | None:
     if not near:
         return f"{sentence}: nothing is held back or permitted by what they said until they buy."
     return (
-        f"{sentence}; {near:,} of them would be but for capitals, blanks or leading zeros. What they said is not heard: "
-        "write their ids as the transactions do."
+        f"{sentence}; {near:,} of them would be but for capitals, blanks or leading zeros. What they said is not "
+        "heard: write their ids as the transactions do."
     )
 
 

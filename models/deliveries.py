@@ -14,6 +14,10 @@ from models.delivery_notes import FUTURE, WAITING, Note
 IDENTITY = ("customer_id", "timestamp", "transaction_id", "product", "quantity", "amount")
 """Two rows that agree in all of these are the same line of the same order, unless the settings say otherwise."""
 
+PLACES = ("source_file", "source_folder")
+"""What an identity may hold besides canonical columns: where a line was delivered, as for branches of a shop that
+number their receipts each for itself."""
+
 LEAST_IDENTITY = ("customer_id", "timestamp")
 """What no identity can do without: lines of two customers are two, and only nights since its day can know a line."""
 
@@ -127,7 +131,12 @@ def numbered(rows: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> pl.LazyF
         The rows with ``occurrence``: 1 for the first line of its identity in its file, 2 for the second, and so on.
     """
     place = pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over("source_file", *identity, "unreadable")
-    return rows.with_columns(occurrence=place)
+    return with_places(rows).with_columns(occurrence=place).drop("source_folder")
+
+
+def with_places(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with ``source_folder``: the folder of their file, empty for one directly in the source."""
+    return rows.with_columns(source_folder=pl.col("source_file").str.extract(r"^(.*)/[^/]*$").fill_null(""))
 
 
 def due(rows: pl.LazyFrame, *, night: date, after: date | None) -> pl.LazyFrame:
@@ -173,5 +182,73 @@ def unknown(rows: pl.LazyFrame, known: pl.LazyFrame, identity: Sequence[str] = I
         identity: Columns in which two rows of the same line agree; that of `numbered`, or more.
     """
     key = [*identity, "unreadable", "occurrence"]
-    first = rows.sort("source_file", "source_row").unique(key, keep="first", maintain_order=True)
-    return first.join(known.select(key), on=key, how="anti", nulls_equal=True, maintain_order="left")
+    placed, before = with_places(rows), with_places(known).select(key)
+    first = placed.sort("source_file", "source_row").unique(key, keep="first", maintain_order=True)
+    return first.join(before, on=key, how="anti", nulls_equal=True, maintain_order="left").drop("source_folder")
+
+
+def changed_orders(
+    rows: pl.LazyFrame, known: pl.LazyFrame, identity: Sequence[str] = IDENTITY
+) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Orders of earlier nights that come again with lines that no earlier night had.
+
+    They are counted beside the old ones, so that a changed price counts twice; a history that was saved anew by a
+    program that cuts seconds off counts twice as a whole. A row without an order is one by itself, and comes again
+    changed if its customer bought the same for the same at another time of that day.
+
+    Args:
+        rows: Tonight's rows with ``occurrence``.
+        known: Rows of earlier nights.
+        identity: Columns in which two rows of the same line agree.
+
+    Returns:
+        One row per changed order, ``customer_id`` and ``order``, sorted; one row, ``orders`` UInt32: tonight's orders.
+    """
+    named = pl.col("transaction_id").is_not_null()
+    key = {
+        "order": pl.coalesce("transaction_id", pl.col("day").cast(pl.String)),
+        "content": pl.when(~named).then(pl.struct("product", "quantity", "amount").hash()).otherwise(0),
+    }
+    dated = rows.filter(pl.col("day").is_not_null(), pl.col("customer_id").is_not_null()).with_columns(**key)
+    before = known.select("customer_id", **key).unique()
+    again = dated.join(before, on=["customer_id", *key], how="semi")
+    changed = unknown(again, known, identity).select("customer_id", *key).unique().sort("customer_id", *key)
+    return changed.select("customer_id", "order"), dated.select(orders=pl.struct("customer_id", *key).n_unique())
+
+
+def shared_lines(rows: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> pl.LazyFrame:
+    """Lines that count once because two files of a night hold them, though the files have little else in common.
+
+    A file that repeats another one repeats whole days of it. Where less than half of the lines of the days that both
+    have are the same, they may be two purchases, such as in two branches.
+
+    Args:
+        rows: Tonight's rows with ``occurrence``.
+        identity: Columns in which two rows of the same line agree.
+
+    Returns:
+        ``source_file``, ``other`` (a file before it by name) and ``lines``, sorted.
+    """
+    line = pl.struct(*identity, "unreadable", "occurrence").hash().alias("line")
+    lines = with_places(rows).filter(pl.col("day").is_not_null()).select("source_file", "day", line)
+    first = lines.group_by("line").agg(other=pl.col("source_file").min(), files=pl.col("source_file").n_unique())
+    shared = (
+        lines.join(first.filter(pl.col("files") > 1), on="line")
+        .filter(pl.col("source_file") != pl.col("other"))
+        .group_by("source_file", "other")
+        .agg(lines=pl.len())
+    )
+    days = lines.group_by("source_file", "day").agg(rows=pl.len())
+    common = (
+        shared.select("source_file", "other")
+        .join(days, on="source_file")
+        .join(days.select("day", other="source_file"), on=["other", "day"], how="semi")
+        .group_by("source_file", "other")
+        .agg(pl.col("rows").sum())
+    )
+    return (
+        shared.join(common, on=["source_file", "other"])
+        .filter(2 * pl.col("lines") < pl.col("rows"))
+        .select("source_file", "other", "lines")
+        .sort("source_file", "other")
+    )

@@ -24,6 +24,9 @@ CHANGED, SHARED = "orders_changed", "lines_shared"
 """Orders of earlier nights came again with other lines; lines count once because another file of the night, which has
 little else in common, holds them too."""
 
+NO_SALES = "rows_no_sales"
+"""Columns say of some rows that they are no sales, and they count as such."""
+
 ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
 """Ids were rounded by a spreadsheet; rows happened after the night and wait for theirs; some of them are yet to happen
 in more than a few days."""
@@ -42,7 +45,7 @@ _SENTENCES = {
     EMPTY: "{file}: a header and no rows.",
     ENCODING: "{file}: {detail}",
     NUL: "{file}: NUL characters were taken out, first in line {detail}.",
-    CHANGED: "{file}: {detail}",
+    CHANGED: "{detail}",
     SHARED: "{file}: {detail}",
     GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
     MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",

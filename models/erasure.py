@@ -85,6 +85,7 @@ class Erased:
         found = self.left_out(rows, known)
         if found.is_empty():
             return rows
-        late = pl.col("until").is_null() | (pl.col("day") > pl.col("until")).fill_null(value=False)
-        dated = rows.join(found.lazy(), on="customer_id", how="left", maintain_order="left")
-        return dated.filter(late).drop("until")
+        # Inputs have a column `until` of their own.
+        gone = found.lazy().rename({"until": "_erased"})
+        late = pl.col("_erased").is_null() | (pl.col("day") > pl.col("_erased")).fill_null(value=False)
+        return rows.join(gone, on="customer_id", how="left", maintain_order="left").filter(late).drop("_erased")

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 import polars as pl
@@ -27,6 +28,7 @@ class Expectation:
         arguments: Its arguments.
         where: Only rows that meet this (column, operator, value) count.
         group: Name of an asset check that reports several expectations together.
+        known: The greatest value of earlier nights, where that counts as found too.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Expectation:
     arguments: Mapping[str, Any]
     where: tuple[str, str, Any] | None = None
     group: str | None = None
+    known: date | None = None
 
     @property
     def columns(self) -> list[str]:

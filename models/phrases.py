@@ -78,7 +78,7 @@ GROUPS = (
 
 TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
-        "overdue": ("{recency_days} days since the last order; usually every {gap_median_days}",),
+        "overdue": ("{recency_days} days since the last order; usually every {gap_median_days} days",),
         "long_silence": ("{recency_days} days since the last order", "No order for a long time"),
         "bought_once": ("Has bought only once so far",),
         "buys_less_often": ("{orders_now} orders in the last {span} days, {orders_before} in the {span} days before",),
@@ -120,7 +120,7 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "plan_changed": ("Has changed the plan {plan_changes} times",),
         "same_plan": ("Has never changed the plan",),
         "similar_contracts": (
-            "Of contracts in the same position {similar_renewal_share:%} % were renewed",
+            "Of contracts renewed as often, as long before their end, {similar_renewal_share:%} % were renewed",
             "Few contracts in this position are renewed",
         ),
         "on_record": ("What else is on record is like that of customers who did not come back",),
@@ -145,14 +145,14 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
             "Few customers who buy the same come back",
         ),
         "similar_customers": (
-            "Of customers in the same position {similar_return_share:%} % came back",
-            "Few customers in this position come back",
+            "Of customers as long silent, with as many purchase days, {similar_return_share:%} % came back",
+            "Few customers so long silent, with so many purchase days, come back",
         ),
         "season": ("{orders_season} orders at this time last year",),
         "other": ("Behaves like customers who did not come back",),
     },
     "de": {
-        "overdue": ("{recency_days} Tage seit der letzten Bestellung; sonst alle {gap_median_days}",),
+        "overdue": ("{recency_days} Tage seit der letzten Bestellung; sonst alle {gap_median_days} Tage",),
         "long_silence": ("{recency_days} Tage seit der letzten Bestellung", "Seit langem keine Bestellung"),
         "bought_once": ("Hat bisher nur einmal gekauft",),
         "buys_less_often": (
@@ -196,7 +196,7 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
         "plan_changed": ("Hat den Tarif {plan_changes}-mal gewechselt",),
         "same_plan": ("Hat den Tarif nie gewechselt",),
         "similar_contracts": (
-            "Von Verträgen in gleicher Lage wurden {similar_renewal_share:%} % verlängert",
+            "Von ebenso oft verlängerten Verträgen wurden so lange vor dem Ende {similar_renewal_share:%} % verlängert",
             "Wenige Verträge in dieser Lage werden verlängert",
         ),
         "on_record": ("Was sonst vermerkt ist, gleicht dem von Kunden, die nicht wiederkamen",),
@@ -224,8 +224,8 @@ TEXTS: dict[str, dict[str, tuple[str, ...]]] = {
             "Wenige Kunden, die das Gleiche kaufen, kommen wieder",
         ),
         "similar_customers": (
-            "Von Kunden in gleicher Lage kamen {similar_return_share:%} % wieder",
-            "Wenige Kunden in dieser Lage kommen wieder",
+            "Von Kunden mit ebenso langer Pause und ebenso vielen Kauftagen kamen {similar_return_share:%} % wieder",
+            "Wenige Kunden mit so langer Pause und so vielen Kauftagen kommen wieder",
         ),
         "season": ("{orders_season} Bestellungen zu dieser Zeit im Vorjahr",),
         "other": ("Verhält sich wie Kunden, die nicht wiederkamen",),

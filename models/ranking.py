@@ -14,6 +14,9 @@ from scipy.special import betaincc, expit, logit
 
 Vector: TypeAlias = NDArray[np.float64]
 
+_ALIKE = 1e-9
+"""Spread of log-odds, and share of their variance, below which customers are alike and have no slope."""
+
 _STEPS, _CONVERGED = 25, 1e-9
 """Newton steps of a calibration at most, and the step at which it is done; a fit that exists takes about eight."""
 
@@ -108,7 +111,7 @@ class Ranking:
         # In standard deviations from the mean: the raw determinant of a slope would be all rounding where customers
         # hardly differ.
         self._mean = float((self.count * self._score).sum() / len(cell))
-        self._spread = float(np.sqrt((self.count * (self._score - self._mean) ** 2).sum() / len(cell))) or 1.0
+        self._spread = max(np.sqrt((self.count * (self._score - self._mean) ** 2).sum() / len(cell)), _ALIKE)
         self._standard = np.where(self.count > 0, (self._score - self._mean) / self._spread, 0.0)
         size = self.count.sum(1)
         self._bin = ((np.cumsum(size) - size / 2) * recipe.bins / len(cell)).astype(np.int64)
@@ -190,10 +193,10 @@ class Ranking:
         spread = fitted * (1 - fitted)
         by_slope, by_level = _dot(counts, (churned - fitted) * score), _dot(counts, churned - fitted)
         a, b, c = _dot(counts, spread * score**2), _dot(counts, spread * score), _dot(counts, spread)
-        # Of customers of a single rank the determinant is nothing, whatever rounding makes of it.
-        several = np.count_nonzero(counts.any(2), axis=1) > 1
+        # The variance of their log-odds among those who count: of customers who are alike it is rounding.
+        determinant = a * c - b * b
         both = np.stack([c * by_slope - b * by_level, a * by_level - b * by_slope])
-        both /= np.where(several, a * c - b * b, np.nan)
+        both /= np.where(determinant > _ALIKE * c * c, determinant, np.nan)
         return np.vstack([both, _dot(counts, churned - shifted) / _dot(counts, shifted * (1 - shifted))])
 
     def _profit(self, counts: Vector) -> tuple[Vector, Vector]:

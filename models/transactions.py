@@ -71,6 +71,7 @@ class ValidationRules:
         max_customer_share: Share of all lines beyond which a customer, who also has five times as many as usual, is
             taken for the name of many (a till, walk-in sales) and not contacted; 1 takes everybody for one person.
         max_repeated_share: Share of lines that may equal another line of the same file.
+        max_changed_share: Share of a night's orders that earlier nights may have with other lines.
         min_filled_share: Share of lines in which a delivered optional column should have a value.
     """
 
@@ -90,6 +91,7 @@ class ValidationRules:
     max_respelled_share: float = 0.1
     max_customer_share: float = 0.05
     max_repeated_share: float = 0.1
+    max_changed_share: float = 0.2
     min_filled_share: float = 0.5
 
     def __post_init__(self) -> None:

@@ -2,6 +2,10 @@
 
 import gc
 import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The project."""
 
 # Threads of XGBoost that wait for each other by spinning eat the cores of whatever else runs on the machine: with one
 # other busy process, training took three times the CPU. Read by OpenMP when it is loaded, hence here.

@@ -68,9 +68,11 @@ def prepare(config: Path | None, *, runs: bool = False) -> "Settings":
         SettingsError: If the settings cannot be used.
     """
     from assets.commands import CONFIG_VARIABLE
-    from pipelines.settings import load_settings
+    from pipelines.settings import UMASK, load_settings
 
     settings = load_settings(config)
+    # What is written holds customers: for this user and group, and nobody else on the machine.
+    os.umask(UMASK)
     os.environ[CONFIG_VARIABLE] = str(settings.file)
     if runs:
         choose_log(settings.log)

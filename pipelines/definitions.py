@@ -1,7 +1,8 @@
 """The one entry point: every asset, check, job and resource of the pipeline, configured by `churn.toml`."""
 
-from collections.abc import Iterator
-from datetime import timedelta
+import os
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from assets.drift import check_model_drift, model_drift
 from assets.features import customer_days, customer_features, customer_items
 from assets.ingestion import arrivals
 from assets.inputs import customer_facts
-from assets.lake import Lake
-from assets.nights import NIGHT_TAG
+from assets.lake import SCHEMAS, Lake, column_schema
+from assets.lost_models import refuse_lost_models
+from assets.nights import FIRST_NIGHT, NIGHT_TAG, as_night, nights_from
 from assets.retention import at_risk_segments, crm_delivery, crm_push
 from assets.retention_report import Reports, retention_report
 from assets.save_rates import action_propensities, save_rates
@@ -35,7 +37,7 @@ from pipelines.jobs import jobs
 from pipelines.progress import progress
 from pipelines.schedules import nightly_schedule
 from pipelines.sensors import sensors
-from pipelines.settings import Settings, load_settings
+from pipelines.settings import UMASK, Settings, load_settings
 from pipelines.shop import refuse_another_shop, run_tags
 from pipelines.stores import crm_of, lake_of, tracking_of
 
@@ -80,13 +82,15 @@ def resources(settings: Settings) -> dict[str, Any]:
 def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
     """The lake, for the one run whose turn it is: every step stores by it, so that a run holds it from end to end.
 
-    A run that was meant for another shop does not get it.
+    A run that was meant for another shop does not get it, nor one whose model is lost.
     """
 
     @dg.io_manager  # type: ignore[arg-type]  # (its types know no generators)
     def io_manager(context: dg.InitResourceContext) -> Iterator[Lake]:
         if context.run is not None:
             refuse_another_shop(context.run, settings)
+            if (key := context.run.tags.get(NIGHT_TAG)) is not None:
+                refuse_lost_models(tracking_of(settings), lake, as_night(key))
         night = "" if context.run is None else f" of night {context.run.tags.get(NIGHT_TAG)}"
         say = context.log.info if context.log else CONSOLE.print
         with settings.turn().taken(f"the run{night}", say):
@@ -94,6 +98,16 @@ def within_a_turn(lake: Lake, settings: Settings) -> dg.IOManagerDefinition:
             yield lake
 
     return io_manager
+
+
+def first_night(settings: Settings, wanted: Iterable[date]) -> date:
+    """The first night that Dagster has to know: that of the settings or of the lake, or an older one that is wanted.
+
+    The day before it is known too, for the first night asks what there was by then. Without any, every night is known.
+    """
+    asked = settings.schedule.first_night
+    known = [*lake_of(settings).nights("deliveries")[:1], *([] if asked is None else [asked])]
+    return max(FIRST_NIGHT, min([*known, *wanted]) - timedelta(days=1)) if known else FIRST_NIGHT
 
 
 def scratch_in(folder: Path) -> dg.ResourceDefinition:
@@ -108,12 +122,26 @@ def scratch_in(folder: Path) -> dg.ResourceDefinition:
     return scratch
 
 
-def definitions(settings: Settings) -> dg.Definitions:
-    """The pipeline as these settings want it."""
+def definitions(settings: Settings, wanted: Iterable[date] = ()) -> dg.Definitions:
+    """The pipeline as these settings want it.
+
+    Args:
+        settings: What it is configured with.
+        wanted: Nights that are to run, which Dagster has to know, however long ago they were.
+    """
     fresh = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=settings.schedule.fresh_hours))
+    nights = nights_from(first_night(settings, wanted))
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        schema = SCHEMAS.get(spec.key.path[-1])
+        columns = {} if schema is None else {"dagster/column_schema": column_schema(schema.create_empty().schema)}
+        return spec.replace_attributes(
+            partitions_def=nights, metadata={**spec.metadata, **columns}, freshness_policy=fresh
+        )
+
     return dg.Definitions(
         assets=dg.map_asset_specs(
-            lambda spec: dg.apply_freshness_policy(spec, fresh),
+            described,
             [
                 arrivals,
                 parted_rows,
@@ -156,5 +184,7 @@ def definitions(settings: Settings) -> dg.Definitions:
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The pipeline of the settings that `$CHURN_CONFIG` names; read when Dagster asks, not when a command imports us."""
+    """The pipeline of the settings that `$CHURN_CONFIG` names, read when Dagster asks and not at import."""
+    # Dagster's own processes read this module and nothing of the command line.
+    os.umask(UMASK)
     return definitions(load_settings())

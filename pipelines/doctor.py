@@ -1,6 +1,6 @@
 """`churn doctor`: is the data enough, and for what; is everything reachable."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from datetime import date
 
@@ -9,6 +9,8 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
+from assets.database import arrived_by
+from assets.files import FileSource
 from assets.lake import Lake
 from assets.wording import NAMES
 from models.challenge import Question, challenge
@@ -82,12 +84,29 @@ def _sentences(lake: Lake, settings: Settings) -> list[str]:
     notes = lake.scan("delivery_notes", lake.nights("delivery_notes")).collect()
     lines = transactions.head(_SAMPLE_ROWS).collect()
     pattern = settings.validation.return_pattern
-    said = [
+    warnings = [
         tell_unknown(*unknown(consents, transactions)),
         *sentences(notes, NO_SALES),
         idle_pattern(lines, pattern) if pattern is not None else None,
+        *_left_out(lake, settings),
     ]
-    return [*doubts(lines), *(sentence.removesuffix(".") for sentence in said if sentence)]
+    return [*doubts(lines), *(warning.removesuffix(".") for warning in warnings if warning)]
+
+
+def _left_out(lake: Lake, settings: Settings) -> Iterator[str]:
+    """What the source holds and no night took."""
+    source, nights = settings.transactions(), lake.nights("ledger")
+    if isinstance(source, FileSource):
+        if passed_over := source.tell_passed_over():
+            yield passed_over
+    elif nights:
+        counts = lake.scan("ledger", nights).select(taken=pl.col("valid").sum() + pl.col("quarantined").sum())
+        taken, there = counts.collect().item(), arrived_by(source, settings.churn, nights[-1])
+        if there > taken:
+            yield (
+                f"the database has {there:,} rows that had arrived by night {nights[-1]}, the nights took {taken:,}: "
+                "others came later than they are stamped, or equal known ones. Set source.overlap_days higher"
+            )
 
 
 def _rule(days: pl.LazyFrame, last: date, settings: Settings, terms: pl.LazyFrame) -> str:
@@ -103,7 +122,8 @@ def _print_places(found: Iterable[Place]) -> None:
     for header in ("place", "verdict", "where"):
         table.add_column(header, overflow="fold")
     for place in found:
-        verdict = Text("reachable", style="green") if place.problem is None else Text("unreachable", style="red")
+        good, bad = ("found", "not found") if place.name == "columns" else ("reachable", "unreachable")
+        verdict = Text(good, style="green") if place.problem is None else Text(bad, style="red")
         table.add_row(place.name, verdict, Text(place.address + (f": {place.problem}" if place.problem else "")))
     CONSOLE.print(table)
 

@@ -13,6 +13,7 @@ from models.consent import profiled
 from models.customer_days import UNIT
 from models.definition import ChurnDefinition
 from models.facts import told
+from models.ids import folded
 from models.reasons import TOP
 from pipelines.console import CONSOLE, complain
 from pipelines.settings import Settings
@@ -49,6 +50,8 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
     days = _known(lake, night).filter(pl.col("customer_id") == customer).collect()
     if scores.is_empty():
         complain(_why_not_scored(customer, night, days, settings, lake))
+        if days.is_empty() and (near := _alike(customer, lake, night)):
+            complain(f"Did you mean {' or '.join(map(repr, near))}?")
         return FAILED
     score = scores.row(0, named=True)
     version = tracking.version(score["model_version"])
@@ -72,6 +75,12 @@ def explain(customer: str, night: date | None, settings: Settings, lake: Lake, t
 
 def _known(lake: Lake, night: date) -> pl.LazyFrame:
     return lake.arrived("customer_days", night)
+
+
+def _alike(customer: str, lake: Lake, night: date) -> list[str]:
+    """Known ids that differ from one in leading zeros, capitals or blanks alone, as spreadsheets change them."""
+    alike = _known(lake, night).filter(folded(pl.col("customer_id")) == folded(pl.lit(customer)))
+    return alike.select(pl.col("customer_id").unique().sort().head(SHOWN)).collect()["customer_id"].to_list()
 
 
 def _facts(lake: Lake, night: date) -> pl.LazyFrame:

@@ -12,7 +12,8 @@ from assets.nights import NIGHT_TAG
 
 _SPEAK_FOR_THEMSELVES = frozenset(
     {
-        *("AwayError", "DeliveryError", "LakeBusyError", "MlflowException", "OtherShopError", "RestException"),
+        *("AwayError", "DeliveryError", "LakeBusyError", "LostModelError", "OtherShopError"),
+        *("MlflowException", "RestException", "StoreError"),
         PlacingError.__name__,
         *("FileNotFoundError", "OSError", "PermissionError"),
     }

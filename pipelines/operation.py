@@ -1,6 +1,7 @@
 """How the pipeline is operated: when nights start by themselves, and who is told when one fails."""
 
 import re
+from datetime import date
 from typing import ClassVar
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -19,6 +20,8 @@ class Schedule(BaseModel):
         on_arrival: Whether new or changed files start the last night that is over, unless it has run.
         settle_seconds: Files start a night only after nothing has changed among them for so long, so that one that is
             still being written is not read.
+        first_night: First night that Dagster's pages show and offer for a backfill, if older than the first one of the
+            lake; without a lake and without it, every night since 1990.
         fresh_hours: A table that no run has stored for so many hours is shown as overdue.
     """
 
@@ -29,6 +32,7 @@ class Schedule(BaseModel):
     timezone: str | None = None
     on_arrival: bool = False
     settle_seconds: int = Field(default=120, ge=0)
+    first_night: date | None = None
     fresh_hours: int = Field(default=30, ge=1)
 
     @field_validator("cron")

@@ -5,16 +5,20 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-from assets.addresses import redacted, shown
+from assets.addresses import redacted, shown, sqlite_file
 from assets.database import URL_VARIABLE, DatabaseSource
+from assets.files import FileSource
 from assets.other_database import answer
-from assets.postgresql import connected, is_postgresql
+from assets.postgresql import connected, is_postgresql, types_of
+from models.mapping import DeliveryError, resolve
 from pipelines.settings import Settings
 
 _PATIENCE = 5.0
+_NEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ def places(settings: Settings) -> Iterator[Place]:
     source = settings.source
     where = source.path or f"{source.table or 'query'} of the database"
     yield _tried("source", shown(where), lambda: _source(settings), *settings.secrets())
+    yield _tried("columns", "of the source", lambda: _columns(settings), *settings.secrets())
     folders = {"lake": settings.lake.path, "reports": settings.lake.reports, "exports": settings.crm.exports}
     for name, folder in folders.items():
         path = settings.beside(folder)
@@ -65,6 +70,27 @@ def _source(settings: Settings) -> None:
         answer(source.url, "SELECT 1", name=source.name, variable=URL_VARIABLE)
     elif not list(source.files()):
         raise OSError("no file is there")
+
+
+def _columns(settings: Settings) -> None:
+    """Refuse settings that name columns which the source does not have, in whatever the lake has of earlier nights."""
+    source = settings.transactions()
+    with TemporaryDirectory() as folder:
+        if isinstance(source, FileSource):
+            # Of the newest files, the one that is opened soonest.
+            file = min(source.files()[-_NEWEST:], key=lambda file: file.size)
+            name, header = file.name, source.read(file, Path(folder)).collect_schema().names()
+        elif is_postgresql(source.url):
+            with connected(source.url, URL_VARIABLE) as cursor:
+                name, header = source.name, list(types_of(source.relation, cursor))
+        else:
+            statement = f"SELECT * FROM {source.relation} WHERE 1 = 0"  # noqa: S608 (from the settings)
+            name, header = source.name, answer(source.url, statement, name=source.name, variable=URL_VARIABLE).columns
+    found = resolve(header, source.columns, file=name)
+    if lost := [
+        f"source.columns.{role}" for role, names in vars(source.columns).items() if names and role not in found
+    ]:
+        raise DeliveryError(f"{name}: no column has the name of {' or '.join(lost)}. Correct them, or leave them out.")
 
 
 def _writable(path: Path) -> None:
@@ -96,8 +122,8 @@ def _file(path: Path) -> None:
 
 
 def _tracking(uri: str) -> None:
-    if uri.startswith("sqlite:///"):
-        _file(Path(uri.removeprefix("sqlite:///").partition("?")[0]))
+    if (file := sqlite_file(uri)) is not None:
+        _file(file)
     elif uri.startswith("http"):
         with suppress(HTTPError):  # a server that refuses a page is there all the same
             urlopen(f"{uri}/health", timeout=_PATIENCE).close()  # noqa: S310 (http by the condition)

@@ -32,4 +32,4 @@ def refuse_unreachable(settings: Settings, say: Callable[[str], object]) -> None
 
 def _open(settings: Settings) -> None:
     crm_of(settings).read(LOG)
-    tracking_of(settings).champion()
+    tracking_of(settings).appointments()

@@ -25,9 +25,8 @@ class _Lines(logging.Handler):
             # What follows from a failure is said once, by the command, and not for every step that did not run.
             if record.levelno >= logging.INFO and not message.startswith("Dependencies for step"):
                 style = {logging.INFO: "dim", logging.WARNING: "yellow"}.get(record.levelno, "red")
-                CONSOLE.print(
-                    message if CONSOLE.log_format else f"      {message}", style=style, markup=False, soft_wrap=True
-                )
+                indented = message if CONSOLE.log_format else f"      {message}"
+                CONSOLE.print(indented, style=style, soft_wrap=True)
             return
         step = event.step_key or ""
         if event.event_type == dg.DagsterEventType.STEP_START:

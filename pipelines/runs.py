@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import date
 from typing import Any
 
 import dagster as dg
 import polars as pl
 from rich.text import Text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from assets.crm_layout import LOG
 from assets.turn import LakeBusyError
 from assets.validation import ACCEPT_TAG
 from pipelines.alerts import TOLD_TAG, tell
@@ -20,8 +22,8 @@ from pipelines.jobs import NIGHTLY, TRAIN_NOW
 from pipelines.preflight import refuse_unreachable
 from pipelines.schedules import ran
 from pipelines.settings import Settings
-from pipelines.shop import open_instance
-from pipelines.stores import lake_of
+from pipelines.shop import open_instance, prepare_instance
+from pipelines.stores import crm_of, lake_of
 from pipelines.summary import print_report, print_summary
 
 _NOBODY_ACTS = (
@@ -44,8 +46,11 @@ def run_job(job: str, night: date, settings: Settings, accepted: Sequence[str] =
     Returns:
         The exit code: 0 if the run succeeded, 1 if a step or a blocking check failed.
     """
-    with open_instance(settings) as instance:
-        done = _run(definitions(settings).resolve_job_def(job), night, settings, instance, accepted)
+    try:
+        with open_instance(settings) as instance:
+            done = _run(definitions(settings, [night]).resolve_job_def(job), night, settings, instance, accepted)
+    except SQLAlchemyError as error:
+        return _unrecorded(job, night, error, settings)
     if done == DONE and job != NIGHTLY:
         CONSOLE.print(_result(job, night, settings))
     return done
@@ -81,17 +86,18 @@ def run_backtest(first: date, last: date, settings: Settings, *, step_days: int,
         The exit code: 0 if it succeeded, 1 if not; what it had finished is kept.
     """
     asked = {"first": f"{first}", "last": f"{last}", "step_days": step_days, "fresh": fresh}
-    with open_instance(settings) as instance:
-        result = (
-            definitions(settings)
-            .resolve_job_def("backtest")
-            .execute_in_process(
+    job = definitions(settings).resolve_job_def("backtest")
+    try:
+        with open_instance(settings) as instance:
+            result = job.execute_in_process(
                 instance=instance,
                 raise_on_error=False,
                 tags={TOLD_TAG: "by the command"},
                 run_config={"loggers": {"progress": {}}, "ops": {"backtest_nights": {"config": asked}}},
             )
-        )
+    except SQLAlchemyError as error:
+        complain(_of_history(error, settings))
+        return FAILED
     if result.success:
         print_report("backtest", settings)
         return DONE
@@ -122,8 +128,22 @@ def run_nights(
             refuse_unreachable(settings, CONSOLE.print)
         except ValueError as error:
             return _refused(left[0], error, settings)
+    begun = time.monotonic()
+    try:
+        done = _run_each(left, wanted, settings, accepted)
+    except SQLAlchemyError as error:
+        return _unrecorded(NIGHTLY, left[0], error, settings)
+    if done != DONE:
+        return done
+    print_summary(wanted[-1], settings)
+    if len(wanted) > 1:
+        CONSOLE.print(_totals(left, time.monotonic() - begun, settings))
+    return DONE
+
+
+def _run_each(left: Sequence[date], wanted: Sequence[date], settings: Settings, accepted: Sequence[str]) -> int:
     # One set of definitions and one connection to Dagster's history for all nights.
-    job, begun, seconds = definitions(settings).resolve_job_def("nightly"), time.monotonic(), list[float]()
+    job, seconds = definitions(settings, left).resolve_job_def(NIGHTLY), list[float]()
     with open_instance(settings) as instance, ExitStack() as held:
         if len(left) > 1:
             try:
@@ -139,22 +159,22 @@ def run_nights(
                     complain(f"once it is mended: `churn nights {wanted[0]}..{wanted[-1]} --resume` goes on from here")
                 return FAILED
             seconds.append(time.monotonic() - start)
-    print_summary(wanted[-1], settings)
-    if len(wanted) > 1:
-        CONSOLE.print(_totals(left, time.monotonic() - begun, settings))
     return DONE
 
 
 def _run(
     job: dg.JobDefinition, night: date, settings: Settings, instance: dg.DagsterInstance, accepted: Sequence[str]
 ) -> int:
-    result = job.execute_in_process(
-        partition_key=night.isoformat(),
-        instance=instance,
-        raise_on_error=False,
-        tags={TOLD_TAG: "by the command"} | ({ACCEPT_TAG: ",".join(accepted)} if accepted else {}),
-        run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job.name == "training" else {}),
-    )
+    try:
+        result = job.execute_in_process(
+            partition_key=night.isoformat(),
+            instance=instance,
+            raise_on_error=False,
+            tags={TOLD_TAG: "by the command"} | ({ACCEPT_TAG: ",".join(accepted)} if accepted else {}),
+            run_config={"loggers": {"progress": {}}} | (TRAIN_NOW if job.name == "training" else {}),
+        )
+    except SQLAlchemyError as error:
+        return _unrecorded(job.name, night, error, settings)
     if result.success:
         return DONE
     _complain_of_all(result, job.name)
@@ -182,6 +202,26 @@ def _refused(night: date, error: Exception, settings: Settings) -> int:
     complain(f"{error}")
     tell(Failure(None, "nightly", f"{night}", (f"{error}",), delivered=False), settings.alerts, complain)
     return FAILED
+
+
+def _unrecorded(job: str, night: date, error: SQLAlchemyError, settings: Settings) -> int:
+    """Tell of a run that Dagster's history would not record."""
+    said, delivered = _of_history(error, settings), False
+    # The history cannot tell any more; the CRM itself can.
+    with suppress(Exception):
+        delivered = night in crm_of(settings).read(LOG)["night"]
+    failure = Failure(None, job, f"{night}", (said,), delivered=delivered)
+    complain(f"{said} {failure.outcome}")
+    tell(failure, settings.alerts, complain)
+    return FAILED
+
+
+def _of_history(error: SQLAlchemyError, settings: Settings) -> str:
+    why = error.orig if isinstance(error, DBAPIError) else type(error).__name__
+    return (
+        f"{prepare_instance(settings)}: Dagster's history cannot be written ({why}). Make room, or free it of what "
+        "holds it, and run the night again."
+    )
 
 
 def _progress(place: int, count: int, seconds: Sequence[float]) -> str:

@@ -12,7 +12,7 @@ from assets.dialects import Dialect
 from assets.input_source import SOURCE_URL
 from assets.postgresql import is_postgresql
 from models.consent import Basis, ConsentRule
-from models.deliveries import IDENTITY, check_identity
+from models.deliveries import IDENTITY, PLACES, check_identity
 from models.mapping import ColumnMapping
 
 
@@ -40,6 +40,8 @@ class Source(_Section):
         table: Database: the table or view that is read.
         query: Database: a SELECT in place of a table.
         arrived_column: Database: when a row arrived; without it a row counts as arrived when it happened.
+        overlap_days: Database: days before the last night that are asked for again, for rows that were committed long
+            after they were stamped; what is known of them counts once.
         columns: Canonical name = your name, or a list of names where headers drift.
         timestamp_format: A strftime pattern such as ``%d.%m.%Y``, or what numbers count: ``s``, ``ms``, ``us`` or
             ``ns`` since 1970, or ``excel`` for the days of a spreadsheet; found out from each file where absent.
@@ -51,7 +53,8 @@ class Source(_Section):
         on_bad_file: What becomes of a night with a file that cannot be read: ``stop`` refuses the night, ``skip`` goes
             on without the file and tries it again the next night.
         identity: Columns in which two rows of the same line agree, whatever else they say: customer_id, timestamp, and
-            any more of ours. Fixed once a night has run.
+            any more of ours; source_file or source_folder where equal lines of two files are two. Fixed once a night
+            has run.
     """
 
     kind: Literal["files", "database"] = "files"
@@ -60,6 +63,7 @@ class Source(_Section):
     table: str | None = None
     query: str | None = None
     arrived_column: str | None = None
+    overlap_days: int = Field(default=3, ge=0)
     columns: Annotated[ColumnMapping, BeforeValidator(_listed)]
     timestamp_format: str | None = None
     decimal: Literal["auto", ".", ","] = "auto"
@@ -81,7 +85,7 @@ class Source(_Section):
             if not any(name.strip() for name in getattr(self.columns, role)):
                 raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
         Dialect(self.delimiter, self.quote, self.encoding, self.skip_lines)
-        check_identity(self.identity, [column.name for column in fields(ColumnMapping)])
+        check_identity(self.identity, [*(column.name for column in fields(ColumnMapping)), *PLACES])
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
         if self.kind == "database" and (self.table is None) == (self.query is None):

@@ -14,7 +14,6 @@ from rich.text import Text
 from pipelines.console import CONSOLE, complain
 from pipelines.guard import LOOPBACK, Guard
 from pipelines.settings import Settings
-from pipelines.shop import open_instance, prepare_instance
 from pipelines.stores import tracking_of
 
 SERVERS = {"web": "Dagster", "mlflow": "MLflow", "pages": "Data Docs", "daemon": "Dagster's daemon"}
@@ -39,7 +38,6 @@ def serve_one(name: str, settings: Settings, port: int, behind: str | None = Non
         behind: Origin of a proxy or tunnel before this server.
     """
     guard = Guard(_port(name, port), behind)
-    os.environ["DAGSTER_HOME"] = str(prepare_instance(settings))
     if name == "mlflow":
         _become_mlflow(settings, guard)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -52,11 +50,11 @@ def serve_one(name: str, settings: Settings, port: int, behind: str | None = Non
         elif name == "web":
             from pipelines.webserver import run_webserver
 
-            run_webserver(guard, settings.shop_name)
+            run_webserver(settings, guard)
         else:
             from pipelines.webserver import run_daemon
 
-            run_daemon(settings.shop_name)
+            run_daemon(settings)
     except KeyboardInterrupt:
         pass
     return 0
@@ -72,10 +70,7 @@ def serve(settings: Settings, port: int) -> int:
         if _listening(taken):
             complain(f"port {taken} is in use: choose another with --port")
             return 1
-    settings.beside(settings.lake.data_docs).mkdir(parents=True, exist_ok=True)
-    # Two processes that open a new history at once destroy it.
-    with open_instance(settings):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Sessions of their own: a server's workers end with it.
     running = {
         name: subprocess.Popen(_command(name, settings, port), start_new_session=True)  # noqa: S603

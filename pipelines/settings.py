@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentSettingsError
 
-from assets.addresses import shown
+from assets.addresses import shown, sqlite_address
 from assets.commands import CONFIG_VARIABLE, DEFAULT_CONFIG
 from assets.consent_source import ConsentSource
 from assets.database import DatabaseSource
@@ -41,14 +41,16 @@ from models.value import ValueRule
 from pipelines.console import Log
 from pipelines.operation import Alerts, Schedule
 from pipelines.sections import ConsentSettings, CrmSettings, Input, LakeSettings, MlflowSettings, Source
-from pipelines.settings_errors import SettingsError, sentence
+from pipelines.settings_errors import SettingsError, not_toml, sentence, unmeant
 
+UMASK = 0o027
+"""Files that a run writes are read by its user and group alone."""
 SECRETS = (
-    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri")),
+    *(("source", "url"), ("crm", "database"), ("mlflow", "tracking_uri"), ("engine", "master")),
     *(("alerts", "webhook"), ("alerts", "smtp_password"), ("push", "url"), ("push", "token")),
 )
 """Settings that may hold a password or a token."""
-_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"))
+_MAY_BE_PLAIN = (("crm", "database"), ("mlflow", "tracking_uri"), ("engine", "master"))
 """Those that may stand in the file as long as they hold neither user nor query."""
 
 
@@ -64,10 +66,10 @@ class Settings(BaseSettings):
     """Everything a user can set.
 
     Attributes:
-        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the file
-            if it is not called ``churn.toml``.
-        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal, and
-            otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
+        shop: Name of the shop in Dagster's pages and on its runs; by default that of the settings' folder, or of the
+            file if it is not called ``churn.toml``.
+        log: What commands that run something write: ``auto``, a picture of the progress for a person at a terminal,
+            and otherwise a log, lines with time and level; ``text``, that log always; ``json``, an object a line.
         language: Language of the reasons, and of names and purposes of segments in reports: ``en`` or ``de``.
     """
 
@@ -126,7 +128,7 @@ class Settings(BaseSettings):
 
     def text(self) -> str:
         """The settings as JSON, those of the environment and defaults among them, without what may hold a secret."""
-        hidden: dict[str, Any] = {"engine": {"options", "master"}}
+        hidden: dict[str, Any] = {"engine": {"options"}}
         for section, key in SECRETS:
             hidden.setdefault(section, set()).add(key)
         return json.dumps(self.model_dump(mode="json", exclude=hidden), indent=2, ensure_ascii=False)
@@ -160,6 +162,7 @@ class Settings(BaseSettings):
                 query=source.query,
                 arrived_column=source.arrived_column,
                 identity=source.identity,
+                overlap_days=source.overlap_days,
             )
         dialect = Dialect(source.delimiter, source.quote, source.encoding, source.skip_lines)
         return FileSource(
@@ -205,7 +208,7 @@ class Settings(BaseSettings):
 
     def tracking_uri(self) -> str:
         """The absolute URI of the tracking store."""
-        return self.mlflow.tracking_uri or f"sqlite:///{self.beside(Path('mlflow.db'))}"
+        return self.mlflow.tracking_uri or sqlite_address(self.beside(Path("mlflow.db")))
 
     def crm_database(self) -> str:
         """The delivery's database: a URL as it is, a file beside the settings."""
@@ -235,6 +238,8 @@ def load_settings(path: Path | None = None) -> Settings:
         raise SettingsError(
             "\n".join(f"{file}: {sentence(dict(item), Settings, SECRETS)}" for item in error.errors())
         ) from None
+    if wrong := list(unmeant(settings, table)):
+        raise SettingsError("\n".join(f"{file}: {each}" for each in wrong))
     _refuse_contradictions(settings, file)
     return settings
 
@@ -246,14 +251,19 @@ def read_table(file: Path) -> dict[str, Any]:
         SettingsError: If the file is missing or not TOML, or holds what may be a secret.
     """
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise SettingsError(f"{file}: no such file. Name your settings with --config.") from None
     except OSError as error:
         raise SettingsError(f"{file} cannot be read ({error.strerror}). Name your settings with --config.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise SettingsError(f"{file} is not TOML: line {line} is not UTF-8. Save the file as UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"{file} is not TOML: {error}. Correct the line: texts stand in quotes, and no key or section stands twice."
+            f"{file} is not TOML: {not_toml(text, error)}. Correct the line: texts stand in quotes, and no key or "
+            "section stands twice."
         ) from None
     for section, key in SECRETS:
         given = table.get(section)

@@ -3,10 +3,12 @@
 import json
 import os
 import re
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assets.commands import DEFAULT_CONFIG
+from pipelines import ROOT
 from pipelines.console import CONSOLE
 from pipelines.settings import Settings
 from pipelines.settings_errors import SettingsError
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 SHOP_TAG, SETTINGS_TAG = "churn/shop", "churn/settings"
-_TEMPLATE = Path(__file__).resolve().parents[1] / "dagster.yaml"
+_TEMPLATE = ROOT / "dagster.yaml"
 _OURS = "# Written by churn, and again whenever it differs. Without this line it is yours, and stays as it is.\n"
 
 
@@ -33,11 +35,10 @@ def state_folder(settings: Settings) -> Path:
 def prepare_instance(settings: Settings) -> Path:
     """The home of Dagster for this shop, with what Dagster reads there: `$DAGSTER_HOME`, else the shop's own folder.
 
-    The shop's own folder gets a `dagster.yaml`, the project's with absolute paths, and a `workspace.yaml`, whose code
-    location bears the shop's name; both follow when the folder moves.
+    The shop's own folder gets a `dagster.yaml`, the project's with absolute paths, which follow when the folder moves.
 
     Raises:
-        SettingsError: If the folder cannot be written, or `$DAGSTER_HOME` is none.
+        SettingsError: If the folder cannot be written, `$DAGSTER_HOME` is none, or Dagster cannot read its path.
     """
     own, given = state_folder(settings), os.environ.get("DAGSTER_HOME")
     if given and not Path(given).is_dir():
@@ -47,28 +48,32 @@ def prepare_instance(settings: Settings) -> Path:
     try:
         own.mkdir(parents=True, exist_ok=True)
         _write(own / "dagster.yaml", _instance(own))
-        _write(workspace(settings), _workspace(settings.shop_name))
     except OSError as error:
         raise SettingsError(
             f"{own} cannot be written ({error.strerror}): Dagster keeps the shop's history there; change its owner."
         ) from None
-    return Path(given).resolve() if given else own
-
-
-def workspace(settings: Settings) -> Path:
-    """The file by which Dagster's servers find the shop's definitions."""
-    return state_folder(settings) / "workspace.yaml"
+    home = Path(given).resolve() if given else own
+    if strange := sorted(set("%?") & set(f"{home}")):
+        raise SettingsError(
+            f"{home}: Dagster reads {' and '.join(strange)} in the path of its history as something else. Rename the "
+            "folder, or set DAGSTER_HOME to one without."
+        )
+    return home
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
     """The Dagster instance that keeps the record of this shop's runs, to be closed; warns where others keep theirs."""
     import dagster as dg
 
-    instance = dg.DagsterInstance.from_config(str(prepare_instance(settings)))
+    home = prepare_instance(settings)
+    # Two processes that open a new history at once destroy it.
+    with (state_folder(settings) / ".opening").open("w") as held:
+        flock(held, LOCK_EX)
+        instance = dg.DagsterInstance.from_config(str(home))
     if others := shops_beside(instance, settings):
         CONSOLE.print(
-            f"DAGSTER_HOME also keeps the runs of {', '.join(others)}: its pages mix the tables of these shops. Unset it "
-            "to give each shop a history of its own.",
+            f"DAGSTER_HOME also keeps the runs of {', '.join(others)}: its pages mix the tables of these shops. Unset "
+            "it to give each shop a history of its own.",
             style="yellow",
             markup=False,
         )
@@ -98,7 +103,7 @@ def refuse_another_shop(run: "dg.DagsterRun", settings: Settings) -> None:
     if meant is None and origin is not None and origin.location_name != settings.shop_name:
         raise OtherShopError(
             f"The run comes from the code location {origin.location_name!r}, this process has the settings of "
-            f"{settings.shop_name!r}: start Dagster by `churn ui`, or by the workspace {workspace(settings)}."
+            f"{settings.shop_name!r}: start Dagster by `churn ui`."
         )
 
 
@@ -112,11 +117,6 @@ def _instance(home: Path) -> str:
     """The project's instance, with its folder `.dagster` at an absolute place."""
     text = _TEMPLATE.read_text(encoding="utf-8").partition("\n")[2]
     return re.sub(r"(?<=base_dir: )\.dagster(\S*)", lambda found: json.dumps(f"{home}{found[1]}"), text)
-
-
-def _workspace(name: str) -> str:
-    module = {"module_name": "pipelines.definitions", "location_name": name}
-    return f"load_from:\n  - python_module: {json.dumps(module)}\n"
 
 
 def _write(file: Path, text: str) -> None:

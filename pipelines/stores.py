@@ -23,6 +23,7 @@ def tracking_of(settings: Settings) -> Tracking:
         artifact_root=None if uri.startswith("http") else settings.artifacts(),
         experiment=settings.mlflow.experiment,
         model_name=settings.mlflow.model,
+        locks=settings.beside(settings.lake.path),
     )
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from assets.database import DatabaseSource, first_rows
-from assets.files import FileSource, readable, remedy
+from assets.files import FileSource, readable
 from assets.scratch import scratch_folder
 from models.column_types import plain
-from models.delivery_notes import ENCODING, NUL, PASSED_OVER, Note, foreign_encodings, sentences
+from models.delivery_notes import ENCODING, NUL, Note, foreign_encodings, sentences
 from models.doubts import busiest_day, doubts, idle_pattern, repeats_totals, return_pattern
 from models.guessing import Guesses, guess
 from models.mapping import ColumnMapping, DeliveryError, Names, Reading, canonical, look_at, notation_of, resolve
@@ -132,7 +132,9 @@ def survey(
             raise DeliveryError("\n".join(bad))
         files = {name: files[name] for name in samples}
         seen = _surveyed(files, samples, answers, source.reading, timezone, return_pattern, today)
-        told = [sentence.removesuffix(".") for sentence in said_of(notes, PASSED_OVER, ENCODING, NUL)]
+        told = [sentence.removesuffix(".") for sentence in said_of(notes, ENCODING, NUL)]
+        if isinstance(source, FileSource) and (passed_over := source.tell_passed_over()):
+            told.append(passed_over)
         return replace(
             seen,
             files=count if isinstance(source, FileSource) else 0,
@@ -153,7 +155,7 @@ def _lines_above(source: FileSource) -> int:
 def _frames(source: FileSource, scratch: Path) -> tuple[dict[str, pl.LazyFrame], list[Note], list[str]]:
     """The files that can be read, what is worth saying of them, and a sentence for each that cannot."""
     frames, bad, encodings = {}, [], dict[str, str | None]()
-    notes = [(name, PASSED_OVER, remedy(name)) for name in source.passed_over()]
+    notes: list[Note] = []
     for file in source.files():
         try:
             with readable(file.name):

@@ -21,7 +21,7 @@ AT_RISK: Mapping[str, object] = {
     "next_purchase_from": NIGHT,
     "next_purchase_until": NIGHT,
     "segment": "save_now",
-    "reason_1": "34 days since the last order; usually every 12",
+    "reason_1": "34 days since the last order; usually every 12 days",
     "reason_1_code": "overdue",
     "action": "service_call",
     "channel": "phone",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -21,6 +22,7 @@ from assets import crm_layout
 from assets.crm import Crm
 from assets.crm_views import SYNCED
 from assets.erasure import CrmTables
+from assets.exports import PlacingError
 from assets.postgresql import is_postgresql
 from models.mapping import DeliveryError
 from models.next_purchase import QUANTILES
@@ -118,7 +120,7 @@ def test_publishing_a_night_again_changes_nothing(either):
 def test_nothing_counts_as_changed_that_is_no_news(either):
     publish(either, 0, {"a": {"status": "entered"}, "b": {}})
     before = stamps(either)
-    other_day = {"reason_1": "35 days since the last order; usually every 12", "expected_next_purchase": day(2)}
+    other_day = {"reason_1": "35 days since the last order; usually every 12 days", "expected_next_purchase": day(2)}
     done = publish(either, 1, {"a": other_day | {"model_version": "8", "policy_version": "q"}, "b": other_day})
     assert (done.outcome, done.changed) == ("current", 0)
     assert stamps(either) == before
@@ -165,7 +167,7 @@ def test_every_column_that_counts_as_news_is_tried():
 
 
 def test_who_left_stays_as_such_until_aged_or_at_risk_again(crm):
-    short = crm.model_copy(update={"departed_days": 3})
+    short = replace(crm, departed_days=3)
     publish(short, 0, {"a": {}, "b": {}, "c": {}})
     publish(short, 1, {"a": left(), "b": left(), "c": {}})
     moved = stamps(short)["a"]
@@ -246,7 +248,7 @@ def test_a_night_that_is_not_there_cannot_be_pointed_to(crm):
 
 
 def test_old_nights_are_forgotten(crm):
-    short = crm.model_copy(update={"history_days": 10})
+    short = replace(crm, history_days=10)
     for number in (0, 1, 11):
         publish(short, number, {"a": {}})
     assert short.read("at_risk_segments_history")["night"].sort().to_list() == [day(1), day(11)]
@@ -276,9 +278,9 @@ def test_tables_of_another_contract_are_left_alone(crm):
     ("database", "address"),
     [
         ("crm.db", "crm.db"),
-        ("postgresql://crm@db.example:5432/shop", "postgresql://crm@db.example:5432/shop"),
-        ("postgresql://crm:se:cr/et@db.example/shop", "postgresql://crm@db.example/shop"),
-        ("postgresql://:secret@db.example/shop", "postgresql://@db.example/shop"),
+        ("postgresql://crm@db.example:5432/shop", "postgresql://db.example:5432/shop"),
+        ("postgresql://crm:se:cr/et@db.example/shop", "postgresql://…"),
+        ("postgresql://:secret@db.example/shop", "postgresql://db.example/shop"),
     ],
 )
 def test_the_address_does_not_tell_the_password(database, address):
@@ -355,7 +357,7 @@ READERS = {
 def test_whoever_reads_by_watermark_loses_nothing_in_pages_or_at_once(either, reader):
     many = {f"c{number:03}": {"value": float(number)} for number in range(170)}
     fewer = {who: {**row, "value": row["value"] + 1} for who, row in many.items() if who < "c120"}
-    others = {f"n{number:03}": {} for number in range(60)}
+    others: dict[str, dict[str, object]] = {f"n{number:03}": {} for number in range(60)}
     assert either.read().is_empty()
     with ExitStack() as stack:
         client = Watermark(either.database, stack, **reader)
@@ -706,3 +708,73 @@ def test_an_erased_customer_is_gone_from_every_table_and_the_others_can_still_be
     assert stamps(either) == {who: stamp for who, stamp in before.items() if who != "a'b"}
     either.point_to(day(0), "run", lambda rows: rows)
     assert statuses(either) == {"ab": "stayed", "c": "left"}
+
+
+@pytest.mark.parametrize(
+    "customer", ["\\' OR true -- ", "back\\", "\\", "'", '"', "a';--", "%", "\\'; DROP TABLE x; --"]
+)
+def test_an_id_is_text_whatever_its_letters_and_whatever_the_server_thinks_of_backslashes(postgres_url, customer):
+    url = schema(postgres_url)
+    crm = Crm(database=f"{url}%20-cstandard_conforming_strings%3Doff")
+    publish(crm, 0, {customer: {}, "b": {}})
+    place = CrmTables(crm)
+    assert place.count(customer) == {"CRM, at_risk_segments_history": 1}
+    place.erase(customer)
+    assert place.count(customer) == {}
+    assert crm.read()["customer_id"].to_list() == ["b"]
+
+
+def test_an_erasure_touches_its_own_tables_and_no_others(either):
+    publish(either, 0, {"a": {}, "b": {}})
+    others = ('"at_risk_segments_Backup"', '"at_risk_segments 2026-03"', "at_risk_segments_mine")
+    with either.transaction() as store:
+        for name in others:
+            store.execute(f"CREATE TABLE {name} (customer_id TEXT)")
+            store.execute(f"INSERT INTO {name} VALUES ('a')")
+    place = CrmTables(either)
+    place.erase("a")
+    assert place.count("a") == {}
+    with either.transaction() as store:
+        for name in others:
+            assert store.read(f"SELECT customer_id FROM {name}", {"customer_id": pl.String()}).rows() == [("a",)]
+
+
+def exports_of(folder):
+    return {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+
+
+def test_a_night_whose_files_cannot_be_written_is_not_delivered(tmp_path, crm):
+    exports = tmp_path / "exports"
+    delivering = Crm(database=crm.database, exports=str(exports))
+    publish(delivering, 0, {"ann": {}})
+    before = exports_of(exports)
+    (exports / f"{day(1)}").write_text("in the way", encoding="utf-8")
+    with pytest.raises(DeliveryError, match=r"the exports cannot be written \(.+\)\. Make room, or set crm\.exports"):
+        publish(delivering, 1, {"bob": {}})
+    assert crm.read()["customer_id"].to_list() == ["ann"]
+    assert crm.read("publication_log")["night"].to_list() == [day(0)]
+    with pytest.raises(DeliveryError, match="the exports cannot be written"):
+        Crm(database=crm.database, exports=str(tmp_path / "exports" / f"{day(1)}")).point_to(
+            day(0), "run", lambda rows: rows
+        )
+    assert crm.read("publication_log")["night"].to_list() == [day(0)]
+    (exports / f"{day(1)}").unlink()
+    publish(delivering, 1, {"bob": {}})
+    assert crm.read()["night"].unique().to_list() == [day(1)]
+    assert len(exports_of(exports)) == 2 * len(before) == 6
+
+
+def test_a_night_that_the_database_refuses_leaves_no_files(tmp_path):
+    exports, database = tmp_path / "exports", tmp_path / "crm.db"
+    database.mkdir()
+    with pytest.raises(DeliveryError):
+        publish(Crm(database=str(database), exports=str(exports)), 0, {"ann": {}})
+    assert exports_of(exports) == set()
+
+
+def test_files_that_cannot_be_put_in_their_places_are_said_of_a_night_that_the_crm_has(tmp_path, crm):
+    (tmp_path / "exports" / f"{day(0)}" / "at_risk_segments.csv" / "kept").mkdir(parents=True)
+    with pytest.raises(PlacingError, match="the CRM's tables have the night"):
+        publish(Crm(database=crm.database, exports=str(tmp_path / "exports")), 0, {"ann": {}})
+    assert crm.read()["customer_id"].to_list() == ["ann"]
+    assert not list(tmp_path.rglob("*.draft"))

@@ -119,7 +119,7 @@ def test_every_row_is_taken_once_by_the_first_night_that_runs_after_it_arrived(d
         due = [
             str(row)
             for row, day in enumerate([*arrivals, None])
-            if (last is None if day is None else (-1 if last is None else last) < day <= night)
+            if day is None or (-1 if last is None else last) < day <= night
         ]
         assert customers(source, tmp_path, NEW_YEAR + timedelta(days=night), after=after) == sorted(due)
         last = night

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from assets.crm import Crm
-from assets.erasure import EXPORTS, PAGES, CrmTables, Exports, OtherFiles, Pages
+from assets.erasure import EXPORTS, PAGES, CrmTables, Exports, OtherFiles, Pages, Place
 from assets.exports import export
 from assets.night_report import NightReport
 from assets.reporting import as_html, as_text
@@ -99,8 +99,8 @@ def test_no_row_stays_in_exports_or_in_the_crm(tmp_path, customer):
     crm = Crm(database=f"{tmp_path / 'crm.db'}", exports=f"{tmp_path / 'exports'}")
     crm.publish(table(customer, "somebody else"), NIGHT, "run")
     crm.mark_sent(crm.news())
-    places = [CrmTables(crm), Exports(tmp_path / "exports")]
-    assert {name.rpartition(".")[2] for place in places for name in place.count(customer)} >= {"parquet", "csv"}
+    places: list[Place] = [CrmTables(crm), Exports(tmp_path / "exports")]
+    assert {name.rpartition(".")[2] for place in places for name in place.count(customer)} >= {"parquet", "csv", "xlsx"}
     for place in places:
         place.erase(customer)
         assert place.count(customer) == {}

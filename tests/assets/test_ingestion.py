@@ -10,13 +10,16 @@ import dagster as dg
 import polars as pl
 import pytest
 
+from assets.erased import Erasures
 from assets.features import customer_days, customer_items
 from assets.files import FileSource
 from assets.ingestion import arrivals
 from assets.lake import Lake
 from assets.network import Network
+from assets.past_nights import past_of
 from assets.transactions import parted_rows
 from models.definition import ChurnDefinition
+from models.deliveries import IDENTITY
 from models.mapping import ColumnMapping
 from models.transactions import ValidationRules
 
@@ -38,6 +41,7 @@ class Desk:
         self.lake = Lake(root=str(folder / "lake"))
 
     def deliver(self, name: str, *lines: str, header: str = HEADER) -> None:
+        (self.landing / name).parent.mkdir(exist_ok=True)
         (self.landing / name).write_text(header + "".join(f"{line}\n" for line in lines), encoding="utf-8")
 
     def take(self, night: date, timezone: str = "Europe/Berlin", **source: Any) -> dg.ExecuteInProcessResult:
@@ -51,6 +55,7 @@ class Desk:
                 "scratch": self.scratch,
                 "network": Network(),
                 "columns": COLUMNS,
+                "erasures": Erasures(self.scratch.parent / "lake.erased.json"),
                 "churn": ChurnDefinition(timezone=timezone),
                 "rules": ValidationRules(return_pattern="^C"),
             },
@@ -187,3 +192,94 @@ def test_cancellations_and_negative_amounts_are_returns(desk):
     desk.take(NIGHT)
     lines = desk.table("transactions", NIGHT).sort("source_row")
     assert lines["is_return"].to_list() == [False, True, True]
+
+
+def kinds(desk: Desk, night: date) -> dict[str, list[str]]:
+    """Kind of note -> the files that it is about."""
+    notes = desk.table("delivery_notes", night).sort("source_file")
+    return dict(notes.group_by("kind").agg("source_file").iter_rows())
+
+
+def test_what_may_mean_lost_rows_is_noted(desk):
+    desk.deliver("1.csv", "Müller,2024-03-30,o1,tea,1,0")
+    desk.deliver("2.csv", "Bäcker,2024-03-30,o2,tea,1,0")
+    (desk.landing / "3.csv").write_bytes((HEADER + "Groß,2024-03-30,o3,tea,1,0\n").encode("cp1252"))
+    (desk.landing / "4.csv").write_text(HEADER + "C4\0,2024-03-30,o4,tea,1,0\n")
+    desk.deliver("5.csv")
+    (desk.landing / "6.xlsx").write_bytes(b"PK")
+    desk.take(NIGHT)
+    assert kinds(desk, NIGHT) == {
+        "encoding_differs": ["3.csv"],
+        "nul_characters": ["4.csv"],
+        "no_rows": ["5.csv"],
+        "passed_over": ["6.xlsx"],
+    }
+    assert sorted(desk.table("transactions", NIGHT)["customer_id"]) == ["Bäcker", "C4", "Groß", "Müller"]
+
+
+def test_a_file_of_another_encoding_than_those_of_earlier_nights_is_noted(desk):
+    desk.deliver("1.csv", "Müller,2024-03-30,o1,tea,1,0")
+    desk.take(NIGHT)
+    (desk.landing / "2.csv").write_bytes((HEADER + "Groß,2024-04-01,o3,tea,1,0\n").encode("cp1252"))
+    desk.take(NEXT)
+    assert kinds(desk, NEXT) == {"encoding_differs": ["2.csv"]}
+
+
+HISTORY = [f"a{place},2024-03-30 10:{place:02}:07,o{place},tea,1,0" for place in range(30)]
+CHANGES = {
+    "price": (["a0,2024-03-30 10:00:07,o0,tea,2,0"], "1 orders"),
+    "product": (["a0,2024-03-30 10:00:07,o0,jam,1,0"], "1 orders"),
+    "one line more": (["a0,2024-03-30 10:00:07,o0,jam,1,0", HISTORY[0]], "1 orders"),
+    "one line twice": ([HISTORY[0], HISTORY[0]], "1 orders"),
+    "no seconds": ([line.replace(":07,", ":00,") for line in HISTORY], "30 orders"),
+    "no order, no seconds": ([line.replace(":07,", ":00,") for line in HISTORY], "30 orders"),
+    "the same": (HISTORY, None),
+    "another customer": (["b,2024-03-30 10:00:07,o0,tea,2,0"], None),
+    "new orders of the same day": (["a0,2024-03-30 11:00:00,o77,tea,1,0"], None),
+}
+
+
+@pytest.mark.parametrize(("lines", "said"), CHANGES.values(), ids=CHANGES)
+def test_orders_that_come_again_with_other_lines_are_counted_and_said(desk, request, lines, said):
+    def without(line: str) -> str:
+        parts = line.split(",")
+        return ",".join([*parts[:2], "", *parts[3:]]) if "no order" in request.node.name else line
+
+    desk.deliver("1.csv", *map(without, HISTORY))
+    desk.take(NIGHT)
+    desk.deliver("2.csv", *map(without, lines), "new,2024-04-01,o99,tea,1,0")
+    notes = noted(desk.take(NEXT))["notes"]
+    assert ("came again with other lines" in notes) == (said is not None)
+    assert said is None or f"{said} of earlier nights" in notes
+    past = past_of(desk.lake, NEXT)
+    assert past.changed_orders == (int(said.split()[0]) if said else 0)
+
+
+def test_lines_of_two_branches_are_doubted_and_a_repeated_export_is_not(desk):
+    shared = [f"a{place},2024-03-30,,tea,1,0" for place in range(3)]
+    desk.deliver("berlin.csv", *shared, *(f"b{place},2024-03-30,,tea,1,0" for place in range(10)))
+    desk.deliver("bonn.csv", *shared, *(f"c{place},2024-03-30,,tea,1,0" for place in range(10)))
+    notes = noted(desk.take(NIGHT))["notes"]
+    assert "bonn.csv: lines that stand in another file too and count once: 3 in berlin.csv" in notes
+    assert desk.ledger(NIGHT)["known"] == 3
+
+
+def test_an_export_that_repeats_whole_days_is_not_doubted(desk):
+    desk.deliver("1.csv", *(f"a{place},2024-03-{10 + place},,tea,1,0" for place in range(10)))
+    desk.deliver("2.csv", *(f"a{place},2024-03-{10 + place},,tea,1,0" for place in range(5, 20)))
+    desk.take(NIGHT)
+    assert "lines_shared" not in kinds(desk, NIGHT)
+
+
+@pytest.mark.parametrize(("place", "known"), [("source_file", 0), ("source_folder", 1), (None, 2)])
+def test_a_file_or_its_folder_may_tell_lines_apart(desk, place, known):
+    """Two branches, of which one delivers twice within its folder, and again on the next night."""
+    for name in ("berlin/1.csv", "berlin/2.csv", "bonn/1.csv"):
+        desk.deliver(name, "a,2024-03-30,o1,tea,1,0")
+    identity = (*IDENTITY, *([place] if place else []))
+    desk.take(NIGHT, identity=identity)
+    assert desk.ledger(NIGHT)["known"] == known
+    for name in ("berlin/1.csv", "bonn/1.csv"):
+        desk.deliver(name, "a,2024-03-30,o1,tea,1,0", f"{name[:-6]},2024-04-01,o2,tea,1,0")
+    desk.take(NEXT, identity=identity)
+    assert desk.ledger(NEXT) == {"delivered": 4, "valid": 2, "quarantined": 0, "known": 2}

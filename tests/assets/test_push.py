@@ -1,6 +1,7 @@
 """A receiver that fails, delays and repeats ends with every change once; nobody is asked again in vain."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -68,7 +69,7 @@ class _Answer(BaseHTTPRequestHandler):
         mood = self.server.moods.pop(0) if self.server.moods else 200
         self.server.keys.append(key)
         self.server.signed.add(self.headers["Authorization"])
-        if mood < 400:
+        if mood < 300:
             # It takes the batch, even when the answer then comes too late.
             assert [error.message for row in body["rows"] for error in JUDGE.iter_errors(row)] == []
             self.server.taken.setdefault(key, body["rows"])
@@ -79,6 +80,13 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_response(200 if mood < 1 else int(mood))
         if mood == 429:
             self.send_header("Retry-After", "0")
+        if 300 <= mood < 400:
+            self.send_header("Location", f"http://127.0.0.1:{self.server.server_port}/elsewhere")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.keys.append("a redirect was followed")
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -149,6 +157,48 @@ def test_what_is_not_taken_is_said_without_the_address_and_sent_again_with_the_s
     assert receiver.rows == [("a", "stayed"), ("b", "stayed"), ("c", "stayed")]
 
 
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+def test_a_redirect_is_an_answer_that_asks_for_the_final_address_and_nobody_follows_it(crm, receiver, status):
+    publish(crm, 0, {"a": {}})
+    receiver.moods = [status, status]
+    elsewhere = rf"it answers {status} and points elsewhere: give the final address\."
+    with pytest.raises(DeliveryError, match=elsewhere) as error:
+        receiver.push.send(crm, IMPATIENT)
+    with pytest.raises(DeliveryError, match=elsewhere):
+        receiver.push.forget(["a"], NIGHT, IMPATIENT)
+    assert "secret" not in f"{error.value}"
+    assert len(receiver.keys) == 2
+    assert "a redirect was followed" not in receiver.keys
+    assert receiver.push.send(crm, IMPATIENT) == 1
+
+
+@pytest.mark.parametrize("answer", [b"rubbish\r\n\r\n", b"", b"HTTP/1.1 abc\r\n\r\n", b"\x00" * 70_000])
+def test_a_receiver_that_answers_rubbish_is_asked_again_and_then_told_of(crm, answer):
+    publish(crm, 0, {"a": {}})
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                client = listener.accept()[0]
+            except OSError:
+                return
+            with client, suppress(OSError):
+                asked.append(client.recv(65536))
+                client.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        push = Push(SecretStr(f"http://127.0.0.1:{listener.getsockname()[1]}/secret"), timeout_seconds=2)
+        with pytest.raises(DeliveryError, match=r"no answer \(\w+\)") as error:
+            push.send(crm, Network(retries=1, pause_seconds=0.01))
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert len(asked) == 2
+    assert "secret" not in f"{error.value}"
+
+
 def test_only_those_to_be_contacted_are_sent_where_the_settings_say_so(crm, receiver):
     publish(crm, 0, {"a": {}, "b": KEPT_BACK})
     push = Push(url=receiver.push.url, rows="deliver")
@@ -156,6 +206,23 @@ def test_only_those_to_be_contacted_are_sent_where_the_settings_say_so(crm, rece
     assert receiver.rows == [("a", "stayed")]
     publish(crm, 1, {"a": {}, "b": {}})
     assert push.send(crm, IMPATIENT) == 1
+
+
+def test_who_is_to_be_contacted_no_longer_is_told_of_everybody_who_was(crm, receiver):
+    push = Push(url=receiver.push.url, rows="deliver", batch_rows=2)
+    publish(crm, 0, {"objects": {}, "leaves": {}, "stays": {}, "never": KEPT_BACK})
+    assert push.send(crm, IMPATIENT) == 3
+    objection = {**KEPT_BACK, "suppressed_reason": "no_consent"}
+    publish(crm, 1, {"objects": objection, "stays": {}, "never": {**KEPT_BACK, "value": 1.0}}, gone=["leaves"])
+    receiver.moods = [503, 503]
+    with pytest.raises(DeliveryError):
+        push.send(crm, Network(retries=1, pause_seconds=0.01))
+    assert push.send(crm, IMPATIENT) == 2
+    told = {row["customer_id"]: row["deliver"] for row in receiver.known.values()}
+    assert told == {"objects": False, "leaves": False, "stays": True}
+    # They have heard it, and need not hear of every later change.
+    publish(crm, 2, {"objects": {**objection, "value": 2.0}, "stays": {}})
+    assert push.send(crm, IMPATIENT) == 0
 
 
 def test_an_address_where_nobody_answers_is_told_and_no_address_is_no_push(crm, receiver):
@@ -170,7 +237,13 @@ def test_an_address_where_nobody_answers_is_told_and_no_address_is_no_push(crm, 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"url": SecretStr("shop.example/secret")}, "CHURN__PUSH__URL is no web address"),
+        ({"url": SecretStr("shop.example/secret")}, "CHURN__PUSH__URL is no address of its kind"),
+        ({"url": SecretStr("http://shop.example/secret")}, "set push.unencrypted to true where the way is safe"),
+        ({"url": SecretStr("https://me:secret@shop.example/")}, "CHURN__PUSH__URL has a user in it"),
+        ({"url": SecretStr("https://shop.example/se cret")}, "CHURN__PUSH__URL cannot be read for sure"),
+        ({"url": SecretStr("https://shop.example:secret/")}, "CHURN__PUSH__URL cannot be read for sure"),
+        ({"token": SecretStr("secret\n")}, "CHURN__PUSH__TOKEN has a blank, a line end"),
+        ({"token": SecretStr("secr€t")}, "CHURN__PUSH__TOKEN has a blank, a line end"),
         ({"batch_rows": 0}, "batch_rows and timeout_seconds must be more than 0"),
     ],
 )
@@ -219,6 +292,41 @@ def test_a_night_that_is_published_again_is_told_too(shop, receiver, monkeypatch
     assert len(receiver.keys) == 4
     meant = {row["customer_id"]: (row["churn_probability"], row["status"]) for row in crm.read().to_dicts()}
     assert {who: (row["churn_probability"], row["status"]) for who, row in receiver.known.items()} == meant
+
+
+def test_who_objected_since_is_contacted_by_no_night_that_is_published_again(shop, receiver, monkeypatch, tmp_path):
+    monkeypatch.chdir(shop.file.parent)
+    crm = crm_of(shop)
+    publish(crm, 0, {"phone": {}, "profile": {}, "other": {}})
+    publish(crm, 1, {"other": {}})
+    consent = 'path = "consents"\ncustomer_id = "who"\ntimestamp = "since"\n'
+    consent += 'legal_basis = "legitimate_interest"\nchannels = { phone = "phone", profiling = "profile" }\n'
+    with shop.file.open("a") as settings:
+        settings.write(f"[consent]\n{consent}")
+    day = NIGHT + timedelta(days=1)
+    said = [(who, about, False, None, day) for who, about in (("phone", "phone"), ("profile", "profiling"))]
+    said.append(("other", "email", False, None, day))
+    lake = lake_of(shop)
+    lake.write(
+        "customer_consents",
+        day,
+        pl.DataFrame(said, schema=SCHEMAS["customer_consents"].create_empty().schema, orient="row"),
+    )
+    command = ["publish", "--night", f"{NIGHT}", "--config", f"{shop.file}"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    columns = ("customer_id", "deliver", "status", "suppressed_reason", "action", "channel")
+    expected = [
+        ("other", True, "stayed", None, "service_call", "phone"),
+        ("phone", False, "stayed", "no_consent", "none", "none"),
+        ("profile", False, "left", "not_profiled", "none", "none"),
+    ]
+    assert crm.read().sort("customer_id").select(columns).rows() == expected
+    files = tmp_path / "exports" / f"{NIGHT}"
+    assert pl.read_parquet(files / "at_risk_segments.parquet").select(columns).rows() == expected
+    assert {who: row["deliver"] for who, row in receiver.known.items()} == {who: due for who, due, *_ in expected}
+    # Again, and the night is still whole.
+    assert CliRunner().invoke(app, command).exit_code == 0
 
 
 def test_a_receiver_is_asked_to_erase_until_it_has_and_once_more_does_no_harm(shop, receiver, capsys):

@@ -108,7 +108,7 @@ def test_a_call_says_why_whom_and_until_when(report):
     text = as_text(report)
     assert "91% likely to leave, EUR 1,234 at risk, a contact is expected to earn EUR 45.50." in text
     assert "Service call by phone until 7 July 1998" in text
-    assert "   - 34 days since the last order; usually every 12" in text
+    assert "   - 34 days since the last order; usually every 12 days" in text
 
 
 def test_somebody_who_may_not_be_contacted_is_shown_with_the_reason(report):

@@ -502,3 +502,15 @@ def test_no_customer_is_named_anywhere_in_the_store(tracking, record, tmp_path):
         dump = "\n".join(database.iterdump())
     assert "training 2024-03-31" in dump
     assert "customer-" not in dump
+
+
+@pytest.mark.parametrize("what", ["serving", "judged"])
+def test_a_model_whose_files_were_exchanged_is_not_loaded(tracking, record, what, tmp_path):
+    version = tracking.record_training(record).version
+    load = tracking.load if what == "serving" else tracking.load_judged
+    load(version)
+    stored = {file.parent.name == "judged": file for file in (tmp_path / "artifacts").rglob("scorer.json")}
+    file = stored[what == "judged"]
+    file.write_text(file.read_text(encoding="utf-8").replace("0.", "1.", 1), encoding="utf-8")
+    with pytest.raises(ValueError, match="the stored model is not the one that was trained"):
+        load(version)

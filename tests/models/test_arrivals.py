@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.arrivals import Past, profile, raw_checks, raw_gate, usual_rows
+from models.arrivals import Past, profile, raw_expectations, raw_gate, usual_rows
 from models.transactions import RawTransaction, ValidationRules
 
 NIGHT = date(2024, 5, 1)
@@ -64,10 +64,16 @@ def test_every_reason_of_quarantine_is_reported():
 
 
 def test_every_check_that_can_be_asked_is_declared():
-    past = Past(nights=nights(*[100] * 8))
+    past = Past(
+        nights=nights(*[100] * 8),
+        respelled=pl.Series([], dtype=pl.String),
+        crowds=pl.Series([], dtype=pl.String),
+        changed_orders=10,
+        orders=10,
+    )
     checks = {expectation.check for expectation in asked(past=past, mapped=RawTransaction.column_names()).values()}
 
-    assert checks == set(raw_checks())
+    assert checks == {each.check for each in raw_expectations()}
 
 
 def test_a_currency_of_the_settings_is_expected_by_name():
@@ -126,3 +132,15 @@ def test_a_profile_counts_rows_and_the_typical_size_of_an_amount():
     frame = raw(timestamp=[moment] * 4, amount=[10.0, -1_000.0, 0.0, None])
 
     assert profile(frame, NIGHT).collect().rows() == [(NIGHT, 4, pytest.approx(2))]
+
+
+@pytest.mark.parametrize(("changed", "asked_for"), [(0, False), (9, False), (10, True), (99, True)])
+def test_a_history_that_comes_again_changed_is_judged_by_its_share_of_the_orders(changed, asked_for):
+    past = Past(nights=nights(100), changed_orders=changed, orders=100)
+    expected = asked(past=past)
+    assert ("orders_changed" in expected) is asked_for
+    if asked_for:
+        frame, _ = raw_gate(raw(customer_id=["A"]), RULES, night=NIGHT, mapped=(), past=past, rows=1)
+        assert frame.collect()["changed_share"].to_list() == [changed / 100]
+        assert expected["orders_changed"].severity == "ERROR"
+        assert expected["orders_changed"].threshold == "to 0.2"

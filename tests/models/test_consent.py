@@ -7,10 +7,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.consent import Consent, ConsentRule, arriving, contactable, flags, latest, profiled
+from models.consent import (
+    Consent,
+    ConsentRule,
+    arriving,
+    contactable,
+    flags,
+    latest,
+    profiled,
+    tell_unknown,
+    unknown,
+)
 from models.mapping import DeliveryError
 
 NIGHT = date(2026, 3, 31)
+MORNING = datetime(2026, 4, 1, 8, tzinfo=UTC)
 CHANNELS = {"E-Mail": "email", "Telefon": "phone", "Profil": "profiling", "Alles": "marketing"}
 
 
@@ -111,6 +122,27 @@ def test_what_is_not_understood_is_refused(line, sentence):
         consents(("a", "E-Mail", "yes", at(1)), line)
     assert "ann@" not in str(refusal.value)
     assert "Fax" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("day", [at(31, 23).replace(year=2062), MORNING])
+def test_an_objection_counts_from_the_night_on_which_it_arrives_whatever_its_date(day):
+    said = consents(("a", "E-Mail", "yes", at(1)), ("a", "E-Mail", "no", day), ("b", "E-Mail", "yes", day))
+    assert latest(said, "email", NIGHT).collect().rows() == [("a", False)]
+    tomorrow = NIGHT + timedelta(days=1)
+    again = consents(("a", "E-Mail", "no", day), night=tomorrow, known=said)
+    assert again.collect().height == (day == MORNING)
+    # A slip in a date does not outlive what is said later.
+    later = consents(("a", "E-Mail", "yes", MORNING + timedelta(hours=1)), night=tomorrow, known=said)
+    assert latest(pl.concat([said, again, later]), "email", tomorrow).collect().rows() == [("a", True)]
+
+
+def test_who_is_known_under_another_id_or_under_none_is_counted():
+    said = consents(*((who, "E-Mail", "no", at(1)) for who in ("17", "C18", "019", "20 ", "nobody")))
+    customers = pl.LazyFrame({"customer_id": ["17", "17", "c18", "19", "20", "21"]})
+    assert unknown(said, customers) == (5, 4, 3)
+    assert tell_unknown(5, 0, 0) is None
+    assert tell_unknown(5, 4, 3).startswith("consent: 4 of 5 customers (80%) are in no transaction; 3 of them would be")
+    assert tell_unknown(*unknown(said, customers.filter(pl.col("customer_id") == "21"))).startswith("consent: 5 of 5")
 
 
 @settings(max_examples=30, deadline=None)

@@ -52,7 +52,7 @@ def test_what_the_lake_knows_spares_work_and_changes_nothing(rows, gone, since):
 
 def test_only_who_can_have_been_erased_is_tried(monkeypatch):
     tried = []
-    monkeypatch.setattr(Erased, "digest", lambda _, who: tried.append(who) or who)
+    monkeypatch.setattr(Erased, "digest", lambda _, who: tried.append(who))
     rows = {"old": DAY, "new": DAY, "later": DAY + timedelta(days=1), "returned": DAY}
     frame = pl.LazyFrame({"customer_id": list(rows), "day": list(rows.values())})
     known = pl.LazyFrame({"customer_id": ["old", "returned"], "day": [DAY, DAY + timedelta(days=3)]})

@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from models.delivery_notes import drift
-from models.headers import tell_header, tell_names
+from models.headers import tell_header, tell_names, without_values
 from models.mapping import ColumnMapping, DeliveryError, Reading, canonical
 
 COLUMNS = ColumnMapping(customer_id=("customer_id",), timestamp=("bought",))
@@ -47,3 +47,16 @@ def test_what_could_be_data_among_names_and_what_is_too_much_is_counted():
 def test_columns_that_nobody_mapped_are_noted_without_values():
     header = ["customer_id", "bought", "colour", "erika@example.org"]
     assert [note[2] for note in drift(header, COLUMNS, file="a.csv")] == ["'colour' and 1 more"]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "conversion from `str` to `date` failed in column 'day' for 1 out of 2 values: [\"Erika\"]",
+        "could not parse `Erika` as dtype `i64`",
+        'invalid input syntax for type integer: "Erika"',
+        "unexpected 'Erika' at line 3",
+    ],
+)
+def test_what_a_library_quotes_is_not_told(message):
+    assert "Erika" not in without_values(message)

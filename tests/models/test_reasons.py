@@ -29,8 +29,8 @@ def explain(features, contributions, **options):
             LATE,
             "recency_days",
             "overdue",
-            "34 days since the last order; usually every 12",
-            "34 Tage seit der letzten Bestellung; sonst alle 12",
+            "34 days since the last order; usually every 12 days",
+            "34 Tage seit der letzten Bestellung; sonst alle 12 Tage",
         ),
         (
             LATE | {"recency_days": 1.0},

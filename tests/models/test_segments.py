@@ -68,7 +68,7 @@ def test_a_row_says_who_why_what_it_is_worth_and_what_to_do():
     assert found["churn_probability"] == 0.9
     assert (found["risk_percentile"], found["risk_tier"], found["segment"]) == (100, "high", "save_now")
     assert found["value_at_risk"] == round(0.9 * found["value"], 2)
-    assert found["reason_1"] == "40 days since the last order; usually every 12"
+    assert found["reason_1"] == "40 days since the last order; usually every 12 days"
     assert [found[f"reason_{n}_code"] for n in (1, 2, 3)] == ["overdue", "buys_rarely", None]
     assert (found["deliver"], found["suppressed_reason"], found["currency"]) == (True, None, "EUR")
     assert FIRST < found["next_purchase_from"] < found["expected_next_purchase"] < found["next_purchase_until"]
@@ -175,7 +175,8 @@ def test_every_column_is_either_news_or_not():
 
 def test_reasons_may_be_given_in_german():
     assert (
-        row(table({"a": 0.9}, language="de"), "a")["reason_1"] == "40 Tage seit der letzten Bestellung; sonst alle 12"
+        row(table({"a": 0.9}, language="de"), "a")["reason_1"]
+        == "40 Tage seit der letzten Bestellung; sonst alle 12 Tage"
     )
 
 

@@ -38,7 +38,7 @@ def test_a_night_is_summed_up():
         "suppressed": {"capacity": 1, "control": 1},
     }
     assert [row["customer_id"] for row in top] == ["c1", "c0", "c3"]
-    assert top[0]["reason_1"] == "34 days since the last order; usually every 12"
+    assert top[0]["reason_1"] == "34 days since the last order; usually every 12 days"
 
 
 def test_without_amounts_the_riskiest_come_first_and_money_is_unknown():

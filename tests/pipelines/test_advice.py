@@ -17,7 +17,8 @@ from assets.experiment_store import open_store
 from assets.lake import Lake
 from models.customer_days import customer_days
 from models.simulator import customers, transactions
-from pipelines.cli import ROOT, app
+from pipelines import ROOT
+from pipelines.cli import app
 from pipelines.known import known_lake
 from pipelines.settings import load_settings
 from tests.shops import SOURCE

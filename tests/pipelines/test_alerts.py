@@ -16,6 +16,7 @@ from pipelines.definitions import definitions
 from pipelines.failures import Failure, failure_of
 from pipelines.runs import run_job
 from pipelines.settings import load_settings
+from pipelines.settings_errors import SettingsError
 
 NIGHT = date(2025, 1, 31)
 SETTINGS = """
@@ -53,6 +54,13 @@ class _Answer(BaseHTTPRequestHandler):
         assert self.headers["Content-Type"] == "application/json"
         self.server.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
         self.send_response(self.server.status)
+        if 300 <= self.server.status < 400:
+            self.send_header("Location", "/login")
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.server.messages.append({"text": "a redirect was followed"})
+        self.send_response(200)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -143,7 +151,7 @@ def test_a_night_that_a_command_started_is_told_once_with_what_failed_and_what_t
         assert message["text"].splitlines()[0] == f"churn: night {NIGHT} is red"
         assert "step arrivals: orders.csv" in message["text"]
         assert "'whan'" in message["text"]
-        assert f"`churn ui` shows the details of run {run.run_id}" in message["text"]
+        assert f"shows the details of run {run.run_id}" in message["text"]
         assert "Miller" not in message["text"]
         evaluate(settings, instance, run)
     assert len(chat.messages) == 1
@@ -197,12 +205,48 @@ def test_that_nobody_could_be_told_does_not_hide_the_failure(shop, chat, capsys)
     assert chat.url not in said
 
 
-def test_an_address_that_cannot_be_used_is_a_warning_that_does_not_repeat_it(shop, monkeypatch):
+def test_an_address_that_cannot_be_used_is_refused_without_being_repeated(shop, monkeypatch):
     monkeypatch.setenv("CHURN__ALERTS__WEBHOOK", "http://[word/services")
+    with pytest.raises(SettingsError, match="CHURN__ALERTS__WEBHOOK cannot be read for sure") as error:
+        load_settings(shop / "churn.toml")
+    assert "word" not in f"{error.value}".replace("password", "")
+
+
+@pytest.mark.parametrize("chat", [301, 302, 303, 307, 308], indirect=True)
+def test_an_alert_that_a_chat_answers_by_pointing_elsewhere_counts_as_not_sent(shop, chat):
     warnings: list[str] = []
     failure = Failure("1", "nightly", f"{NIGHT}", ("it broke",), delivered=False)
     tell(failure, load_settings(shop / "churn.toml").alerts, warnings.append)
-    assert warnings == ["the alert was not sent by the webhook of CHURN__ALERTS__WEBHOOK: ValueError"]
+    assert len(chat.messages) == 1
+    (warning,) = warnings
+    assert warning.endswith(f"it answers {chat.status} and points elsewhere: give the final address")
+
+
+def test_the_name_of_a_file_is_neither_a_link_nor_a_ping(shop, chat):
+    reason = "step arrivals: <!channel> <http://evil|click> @here [x](http://evil)\x1b[2J.csv: line 3"
+    tell(
+        Failure("1", "nightly", f"{NIGHT}", (reason,), delivered=False),
+        load_settings(shop / "churn.toml").alerts,
+        print,
+    )
+    (message,) = chat.messages
+    assert "&lt;!channel&gt;" in message["text"]
+    assert not [each for each in ("<", ">", "@here", "](", "\x1b") if each in message["text"]]
+
+
+def test_a_mail_server_that_is_not_this_machine_is_told_nothing_in_the_open(shop, post_office, monkeypatch):
+    port, letters = post_office
+    # Any name of this machine but those of loopback.
+    monkeypatch.setenv("CHURN__ALERTS__SMTP_HOST", "0.0.0.0")
+    (shop / "churn.toml").write_text(SETTINGS + MAIL.format(port=port), encoding="utf-8")
+    warnings: list[str] = []
+    failure = Failure("1", "nightly", f"{NIGHT}", ("it broke",), delivered=False)
+    tell(failure, load_settings(shop / "churn.toml").alerts, warnings.append)
+    assert "the server offers no TLS: set alerts.unencrypted to true" in warnings[0]
+    assert [line for line in letters[0] if line.upper().startswith("DATA")] == []
+    monkeypatch.setenv("CHURN__ALERTS__UNENCRYPTED", "true")
+    tell(failure, load_settings(shop / "churn.toml").alerts, warnings.append)
+    assert len(warnings) == 1
 
 
 def test_a_password_is_not_sent_in_the_open(shop, post_office, monkeypatch, capsys):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from pipelines.cli import ROOT
+from pipelines import ROOT
 
 RUNS = 20
 

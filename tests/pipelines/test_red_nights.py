@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from assets.validation import ACCEPT_TAG
-from pipelines.cli import ROOT, app
+from pipelines import ROOT
+from pipelines.cli import app
 
 SETTINGS = '[source]\npath = "landing"\n[source.columns]\ncustomer_id = "customer"\ntimestamp = "day"\n'
 LINES = "customer,day\n" + "ann,2024-01-05\n" * 6 + ",2024-01-06\n" * 4

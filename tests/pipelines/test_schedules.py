@@ -76,6 +76,9 @@ def test_a_night_that_has_run_is_not_asked_for(tmp_path):
     ):
         file.parent.mkdir(parents=True)
         file.touch()
+    # A report that a full disk or a kill left empty tells of no night.
+    assert [request.partition_key for request in tick(known, datetime.now(UTC)).run_requests] == [f"{night}"]
+    (tmp_path / "reports" / f"{night}.md").write_text("told\n", encoding="utf-8")
     assert tick(known, datetime.now(UTC)).skip_message == f"night {night} has run"
 
 

@@ -74,6 +74,79 @@ def test_a_mistake_is_named(tmp_path, text, sentence):
     assert "churn.toml" in str(error.value)
 
 
+NUMBERS = ["nan", "inf", "-inf", "1e400", "true", "1e-300", "1e13"]
+PLACES = {
+    "evaluation": ("save_alpha", "save_beta", "offer_cost", "contact_cost"),
+    "training.classifier": ("min_child_weight", "learning_rate"),
+    "value": ("margin",),
+    "lake": ("wait_minutes",),
+    "gate": ("max_slope",),
+    "network": ("pause_seconds",),
+    "churn": ("active_days", "horizon_days"),
+    "crm": ("history_days",),
+    "training": ("min_outcomes",),
+}
+
+
+@pytest.mark.parametrize("value", NUMBERS)
+@pytest.mark.parametrize(("section", "key"), [(section, key) for section, keys in PLACES.items() for key in keys])
+def test_a_number_that_cannot_be_meant_is_refused_with_its_key(tmp_path, section, key, value):
+    with pytest.raises(SettingsError, match=key):
+        settings_of(tmp_path, f"{SOURCE}[{section}]\n{key} = {value}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "[evaluation]\nsave_alpha = nan\n",
+            "evaluation.save_alpha = nan: it must be a number that is 0 or from 1e-09",
+        ),
+        ("[churn]\nactive_days = true\n", "churn.active_days = True: it must be a number."),
+        ("[churn]\nactive_days = 40000\n", "churn.active_days = 40000: it must be at most 36,525 days"),
+        ("[experiment]\nstarts = 1e-300\n", "experiment.starts = 1e-300: it must be a date, such as 2026-03-31."),
+        ("[experiment]\nstarts = true\n", "experiment.starts"),
+        ('[crm]\ndatabase = ""\n', "crm.database = '': it must not be empty"),
+        ('[crm]\nexports = " "\n', "crm.exports = ' ': it must not be empty"),
+        ('[lake]\npath = "\\u0000"\n', "lake.path = '\\x00': it must not hold the character NUL."),
+        ('[mlflow]\nmodel = "a\\u0000b"\n', "mlflow.model = 'a\\x00b': it must not hold the character NUL."),
+        ('[[inputs]]\nname = "a"\npath = ""\ncustomer_id = "c"\ntimestamp = "t"\n', "inputs.0.path = ''"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_with_key_value_and_what_is_allowed(tmp_path, text, sentence):
+    with pytest.raises(SettingsError) as error:
+        settings_of(tmp_path, SOURCE + text)
+    assert sentence in str(error.value)
+
+
+def test_a_quotation_mark_may_be_none_and_a_delimiter_a_blank(tmp_path):
+    source = settings_of(tmp_path, SOURCE.replace("[source]", '[source]\nquote = ""\ndelimiter = " "')).source
+    assert (source.quote, source.delimiter) == ("", " ")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (SOURCE + "[churn]\nhorizon_days = \n", "is not TOML: line 7, churn.horizon_days: Invalid value."),
+        (SOURCE + '[churn]\n# a comment\n\ntimezone = """UTC\n\n', "is not TOML: line 9, churn.timezone: "),
+        (SOURCE + "[churn]\nhorizon_days = 3\nhorizon_days = 4\n", "line 8, churn.horizon_days: Cannot overwrite"),
+        (SOURCE + "[inputs]\n'a b'.c = [1,\n2\n", "line 7, inputs.'a b'.c: "),
+        ("path", "is not TOML: line 1: "),
+        ("[source", "is not TOML: line 1: "),
+    ],
+)
+def test_where_a_file_stops_being_toml_is_said_with_line_and_key(tmp_path, text, sentence):
+    with pytest.raises(SettingsError) as error:
+        settings_of(tmp_path, text)
+    assert sentence in str(error.value)
+
+
+def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path):
+    (tmp_path / "churn.toml").write_bytes(b"[source]\n# L\xe4den\n")
+    with pytest.raises(SettingsError, match="line 2 is not UTF-8"):
+        load_settings(tmp_path / "churn.toml")
+
+
 def test_a_missing_file_is_named_with_the_option_that_names_another(tmp_path):
     with pytest.raises(SettingsError, match=r"gone\.toml: no such file\. Name your settings with --config"):
         load_settings(tmp_path / "gone.toml")
