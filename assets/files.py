@@ -184,6 +184,11 @@ class FileSource:
 
     def _is_table(self, file: File, kind: Kind) -> bool:
         """Whether a file whose name may mean anything begins like a table."""
+        text = self.beginning(file)
+        return is_object(text.lstrip().partition("\n")[0]) if kind == "ndjson" else looks_like_table(text)
+
+    def beginning(self, file: File) -> str:
+        """How a file of text begins, letters beyond UTF-8 replaced; nothing where it cannot be read."""
         try:
             if _is_url(file.location):
                 start = head(file.location.removesuffix(f"/{file.name}"), file.name, _HEAD, self.retries)
@@ -191,9 +196,12 @@ class FileSource:
                 with unpacked(Path(file.location), format_of(Path(file.location)), name=file.name) as stream:
                     start = stream.read(_HEAD)
         except (DeliveryError, OSError):
-            return False
-        text = start.decode("utf-8-sig", "replace")
-        return is_object(text.lstrip().partition("\n")[0]) if kind == "ndjson" else looks_like_table(text)
+            return ""
+        return start.decode("utf-8-sig", "replace")
+
+    def is_csv(self, file: File) -> bool:
+        """Whether a file is read as CSV."""
+        return _kind(file) in ("csv", None)
 
     def read(self, file: File, scratch: Path) -> pl.LazyFrame:
         """The rows of a file; see :meth:`contents`."""

@@ -10,7 +10,8 @@ from models.ids import read_text
 from models.moment_patterns import Moments, moments
 from models.numbers import evidence, read_numbers
 
-_WHOLE = r"^-?\d+(\.0+)?$"
+# Letters before digits may be a currency, or the beginning of an id.
+_WHOLE = r"^\pL{0,4}-?\d+(\.0+)?$"
 _CURRENCIES = """AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR JPY KES KRW MXN MYR NGN
     NOK NZD PEN PHP PLN RON RUB SAR SEK SGD THB TRY TWD UAH USD UYU VND ZAR"""
 FILE = "\0file"

@@ -1,5 +1,6 @@
 """Which of your columns is the customer, which the date, which the money: guessed, with reasons."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
@@ -21,6 +22,7 @@ _RETURNING = 0.01
 _SHARED_VALUES = 0.5
 _CLEARLY = 70
 _LONGEST_MOMENT = 60
+_PLAIN_ID = re.compile(r"id( \(\d+\))?", re.IGNORECASE)
 SPREADSHEET = "excel"
 """The `timestamp_format` of days as a spreadsheet counts them."""
 _SPREADSHEET_DAYS = (25_569, 73_051)  # 1970 to 2100
@@ -247,27 +249,29 @@ def _drop_emptier(
 
 def _plain_id(taken: Mapping[str, str], columns: Mapping[str, Facts], together: pl.DataFrame) -> str | None:
     """The column that is called id and nothing else, where it names orders and not lines or customers."""
-    key = next((key for key, column in columns.items() if column.names[0].strip().lower() == "id"), None)
-    if key is None or key in taken.values() or not {"customer_id", "timestamp"} <= taken.keys():
-        return None
-    if not ROLES["transaction_id"].fits(columns[key]):
+    if not {"customer_id", "timestamp"} <= taken.keys():
         return None
     who, when = taken["customer_id"], taken["timestamp"]
-    orders = together.lazy().drop_nulls([key, who, when]).select(key, who, when)
-    ids, purchases, pairs, rows = (
-        orders.select(
-            pl.col(key).n_unique(),
-            pl.struct(who, when).n_unique().alias("purchases"),
-            pl.struct(key, who).n_unique().alias("pairs"),
-            pl.len(),
+    for key, column in columns.items():
+        if not _PLAIN_ID.fullmatch(column.names[0].strip()) or key in taken.values():
+            continue
+        orders = together.lazy().drop_nulls([key, who, when]).select(key, who, when)
+        ids, purchases, pairs, rows = (
+            orders.select(
+                pl.col(key).n_unique(),
+                pl.struct(who, when).n_unique().alias("purchases"),
+                pl.struct(key, who).n_unique().alias("pairs"),
+                pl.len(),
+            )
+            .collect()
+            .row(0)
         )
-        .collect()
-        .row(0)
-    )
-    if not ids or pairs > ids / _ONE_LINE_AN_ORDER:
-        return None
-    # An id of its own on each of several lines of one purchase names lines.
-    return key if ids < rows or purchases >= _ONE_LINE_AN_ORDER * rows else None
+        of_one_customer = ids and pairs <= ids / _ONE_LINE_AN_ORDER
+        # An id of its own on each of several lines of one purchase names lines.
+        of_orders = ids < rows or purchases >= _ONE_LINE_AN_ORDER * rows
+        if of_one_customer and of_orders and ROLES["transaction_id"].fits(column):
+            return key
+    return None
 
 
 def _drop_keys_of_single_orders(scores: dict[tuple[str, str], tuple[int, int, int]], together: pl.DataFrame) -> None:

@@ -1,16 +1,25 @@
 """Tables that are not what they seem: headers that are rows, doubled or in two lines, and columns inside of columns."""
 
+import csv
 import re
 from collections.abc import Iterator
 
 import polars as pl
 
+from models.column_roles import LEAST_SCORE, ROLES
+from models.headers import tell_names
+
 _MOMENT = re.compile(r"^\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./]\d{1,2}[./]\d{2,4})([ T]|\s*$)")
 _NUMBER = re.compile(r"^\s*[-+]?[\d.,]+\s*$")
 _NUMBERS = r"^\s*[-+(]?\W{0,3}\d[\d.,'\s]*\W{0,5}$"
 _MOMENTS = r"^\s*\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
-_TWIN = re.compile(r"^(?P<name>.*)_duplicated_\d+$", re.DOTALL)
+_TWIN = re.compile(r"^(?P<name>.*) \((?P<place>\d+)\)$", re.DOTALL)
+_DELIMITERS = ",;\t|"
+_KNOWN = 2
+_LIST = "'json'"  # What a list of NDJSON is read as.
+_UNNAMED = re.compile(r"^(column \d+|\s*)$")
 _MOSTLY = 0.9
+_MOST_ABOVE = 30
 _SHOWN = 4
 
 
@@ -20,14 +29,42 @@ def no_header(frame: pl.DataFrame) -> str | None:
     Args:
         frame: A file of text, its first line taken as the header.
     """
-    names = [_TWIN.sub(r"\g<name>", name) for name in frame.columns]
-    filled = [name for name in names if name.strip()]
+    names = frame.columns
+    filled = [name for name in names if not _UNNAMED.match(name)]
     values = [name for name in filled if _MOMENT.match(name) or _NUMBER.match(name)]
     if any(_MOMENT.match(name) for name in filled) or len(values) * 2 > len(filled):
         return f"line 1 holds values ({_shown(values)}): the file has no header, and its first row would be lost as one"
     if len(filled) * 2 < len(names):
         return f"line 1 names {len(filled)} of {len(names)} columns: it seems to be a title, not the header"
     return None
+
+
+def lines_above(text: str) -> int:
+    """How many lines stand above the header of a file of text, as far as its words tell.
+
+    Args:
+        text: How the file begins.
+
+    Returns:
+        0 where the first line is as good a header as any, or none is found.
+    """
+    best = 0
+    for delimiter in _DELIMITERS:
+        reader = csv.reader(text.splitlines(keepends=True)[:_MOST_ABOVE], delimiter=delimiter)
+        above, first = 0, True
+        while (record := next(reader, None)) is not None:
+            if _known_columns(record) >= _KNOWN:
+                if first:
+                    return 0
+                best = best or above
+                break
+            above, first = reader.line_num, False
+    return best
+
+
+def _known_columns(names: list[str]) -> int:
+    """How many different columns of ours the fields of a line are named for."""
+    return sum(any(looks.score(name) >= LEAST_SCORE for name in names) for looks in ROLES.values())
 
 
 def second_header(frame: pl.DataFrame) -> str | None:
@@ -51,8 +88,11 @@ def second_header(frame: pl.DataFrame) -> str | None:
 def twins(frame: pl.DataFrame) -> Iterator[str]:
     """Columns that share a name, or all of it but its capitals, in sentences."""
     for name in frame.columns:
-        if (twin := _TWIN.match(name)) and twin["name"] in frame.columns:
-            yield f"the column {twin['name']!r} stands twice in the header: the first is read"
+        if (twin := _TWIN.match(name)) and twin["place"] == "2" and f"{twin['name']} (1)" in frame.columns:
+            yield (
+                f"the column {twin['name']!r} stands several times in the header, with other values: they are called "
+                f"'{twin['name']} (1)', {name!r} and so on"
+            )
     spellings: dict[str, list[str]] = {}
     for name in frame.columns:
         spellings.setdefault(name.strip().lower(), []).append(name)
@@ -66,8 +106,11 @@ def nested(frame: pl.DataFrame) -> dict[str, str]:
     found = {}
     for name, dtype in frame.schema.items():
         if isinstance(dtype, pl.Struct):
-            inner = ", ".join(field.name for field in dtype.fields[:_SHOWN])
-            found[name] = f"the columns {inner}, … are inside {name!r}: flatten it, so that each is a column of its own"
+            inner = tell_names([field.name for field in dtype.fields])
+            if inner == _LIST:
+                found[name] = f"{name!r} holds lists: deliver a row for each of their elements"
+                continue
+            found[name] = f"columns ({inner}) are inside {name!r}: flatten it, so that each is a column of its own"
         elif isinstance(dtype, pl.List | pl.Array):
             found[name] = f"{name!r} holds several rows in one: deliver a row for each of them"
         elif dtype == pl.String and _is_json(frame[name]):

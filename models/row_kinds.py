@@ -244,7 +244,8 @@ def _without_data(counts: Mapping[str, int]) -> dict[str, int]:
     told = Counter[str]()
     for value, rows in counts.items():
         told[value if plain.fullmatch(value) or re.match(_SALE, value) else _OTHERS] += rows
-    return dict(told)
+    others = told.pop(_OTHERS, 0)
+    return dict(told) | ({_OTHERS: others} if others else {})
 
 
 def together(told: Iterable[str]) -> str:

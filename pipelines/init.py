@@ -127,6 +127,8 @@ def _print_guesses(seen: Survey) -> None:
             missing = "not found, and asked for" if column in asked else "not found"
             table.add_row(column, "", Text(missing, style="red" if column in asked else "dim"))
     CONSOLE.print(table)
+    if seen.skip_lines:
+        _say(f"line {seen.skip_lines + 1} is taken for the header: source.skip_lines = {seen.skip_lines}")
     if seen.guesses.unused:
         _say(f"not used: {', '.join(seen.guesses.unused)}", "dim")
 

@@ -62,6 +62,7 @@ def settings_text(seen: Survey, answers: Answers, asked: Sequence[Question]) -> 
         "",
         "[source]",
         *(f"{key} = {_quoted(own[key])}" for key in _OF_THE_SOURCE if key in own),
+        *([*_comment("The header stands below them."), f"skip_lines = {seen.skip_lines}"] if seen.skip_lines else []),
         *_timestamp_format(guesses, answers),
         "",
         "[source.columns]",

@@ -13,10 +13,10 @@ from assets.database import DatabaseSource, first_rows
 from assets.files import FileSource, readable
 from assets.scratch import scratch_folder
 from models.column_types import plain
-from models.delivery_notes import Note, sentences
+from models.delivery_notes import ENCODING, NUL, Note, foreign_encodings, sentences
 from models.doubts import busiest_day, doubts, idle_pattern, repeats_totals, return_pattern
 from models.guessing import Guesses, guess
-from models.mapping import DeliveryError, Names, Reading, canonical, look_at, notation_of, resolve
+from models.mapping import ColumnMapping, DeliveryError, Names, Reading, canonical, look_at, notation_of, resolve
 from models.notation import (
     GROUPED,
     INEXACT,
@@ -28,13 +28,15 @@ from models.notation import (
     contradictions,
     usual,
 )
-from models.odd_tables import nested, no_header, second_header, twins
+from models.odd_tables import lines_above, nested, no_header, second_header, twins
 from models.purchase_gaps import Suggestion, suggest
 from models.related_tables import Related, related
 from models.row_kinds import RowKinds, row_kinds
 from models.transactions import ValidationRules, split
 
 SAMPLE_ROWS = 1_000_000
+_NO_HEADER = "Put a line with the names of the columns above it"
+_SECOND_HEADER = "Join the two to one line of names, or leave the first out by --set source.skip_lines=1"
 # Day and month are asked for by themselves, with what to answer.
 _ASKED = (GROUPED, MIXED_MARKS, OTHER_ORDER)
 _TOLD = (OTHER_MARK, INEXACT, PARTLY_READ)
@@ -50,6 +52,7 @@ class Survey:
         rows: How many rows were read.
         guesses: Which column means what.
         lacking: A sentence for each file that cannot be used, and for what of a table is not what it seems.
+        skip_lines: Lines above the headers, where they were found further down.
         malformed: Whether some of them are no tables whose columns could be named.
         doubts: What a person should look at, in sentences.
         related: The tables of a database that the files seem to be.
@@ -68,6 +71,7 @@ class Survey:
     rows: int
     guesses: Guesses
     lacking: tuple[str, ...] = ()
+    skip_lines: int = 0
     malformed: bool = False
     doubts: tuple[str, ...] = ()
     related: Related | None = None
@@ -106,39 +110,66 @@ def survey(
         DeliveryError: If there is nothing to read, nothing can be read, or no file has a column that was named.
     """
     with scratch_folder() as scratch:
-        files, bad = _frames(source, scratch)
-        most = SAMPLE_ROWS // len(files)
+        notes: list[Note] = []
+        above = 0
+        if isinstance(source, DatabaseSource):
+            files, bad = {source.name: plain(first_rows(source, SAMPLE_ROWS, scratch))}, list[str]()
+        else:
+            # Columns that nobody has named yet cannot tell where the header is.
+            source = replace(source, columns=ColumnMapping(customer_id=(), timestamp=()))
+            above = _lines_above(source)
+            source = replace(source, dialect=replace(source.dialect, skip_lines=above or source.dialect.skip_lines))
+            files, notes, bad = _frames(source, scratch)
+        count = len(files) + len(bad)
         samples = {}
-        for name, file in list(files.items()):
+        for name, file in files.items():
             try:
                 with readable(name):
-                    samples[name] = _sample(file, most)
+                    samples[name] = _sample(file, SAMPLE_ROWS // len(files))
             except DeliveryError as error:
                 bad.append(str(error))
-                del files[name]
-        if not files:
+        if not samples:
             raise DeliveryError("\n".join(bad))
+        files = {name: files[name] for name in samples}
         seen = _surveyed(files, samples, answers, source.reading, timezone, return_pattern, today)
-        count = len(files) + len(bad) if isinstance(source, FileSource) else 0
-        passed_over = source.tell_passed_over() if isinstance(source, FileSource) else None
-        doubts = (*seen.doubts, *([passed_over] if passed_over else []))
-        return replace(seen, files=count, lacking=(*bad, *seen.lacking), doubts=doubts)
+        told = [sentence.removesuffix(".") for sentence in said_of(notes, ENCODING, NUL)]
+        if isinstance(source, FileSource) and (passed_over := source.tell_passed_over()):
+            told.append(passed_over)
+        return replace(
+            seen,
+            files=count if isinstance(source, FileSource) else 0,
+            skip_lines=above,
+            lacking=(*bad, *seen.lacking),
+            doubts=(*told, *seen.doubts),
+        )
 
 
-def _frames(source: FileSource | DatabaseSource, scratch: Path) -> tuple[dict[str, pl.LazyFrame], list[str]]:
-    """The files that can be read, and a sentence for each that cannot."""
-    if isinstance(source, DatabaseSource):
-        return {source.name: plain(first_rows(source, SAMPLE_ROWS, scratch))}, []
-    frames, bad = {}, []
+def _lines_above(source: FileSource) -> int:
+    """How many lines stand above the headers, where all CSV files agree and nobody said so; else 0."""
+    if source.dialect.skip_lines:
+        return 0
+    found = {lines_above(source.beginning(file)) for file in source.files() if source.is_csv(file)}
+    return found.pop() if len(found) == 1 else 0
+
+
+def _frames(source: FileSource, scratch: Path) -> tuple[dict[str, pl.LazyFrame], list[Note], list[str]]:
+    """The files that can be read, what is worth saying of them, and a sentence for each that cannot."""
+    frames, bad, encodings = {}, [], dict[str, str | None]()
+    notes: list[Note] = []
     for file in source.files():
         try:
             with readable(file.name):
-                frames[file.name] = plain(source.read(file, scratch))
+                contents = source.contents(file, scratch)
+                frames[file.name] = plain(contents.rows)
         except DeliveryError as error:
             bad.append(str(error))
+            continue
+        encodings[file.name] = contents.encoding
+        if contents.nul_lines:
+            notes.append((file.name, NUL, ", ".join(map(str, contents.nul_lines))))
     if not frames:
         raise DeliveryError("\n".join(bad))
-    return frames, bad
+    return frames, [*notes, *foreign_encodings(encodings, [])], bad
 
 
 def _surveyed(
@@ -162,7 +193,7 @@ def _surveyed(
     odd = _odd(samples, guesses)
     said = tuple(dict.fromkeys(f"{name}: {sentence}" for name, sample in samples.items() for sentence in twins(sample)))
     rows = sum(sample.height for sample in samples.values())
-    seen = Survey(len(files), rows, guesses, odd, bool(odd), said, tables, kinds)
+    seen = Survey(0, rows, guesses, odd, malformed=bool(odd), doubts=said, related=tables, kinds=kinds)
     if guesses.candidates or not rows:
         return seen
     lacking = _lacking(samples, guesses)
@@ -186,9 +217,10 @@ def _odd(samples: Mapping[str, pl.DataFrame], guesses: Guesses) -> tuple[str, ..
     used = {name for one in guesses.found for name in one.names}
     found: dict[str, list[str]] = {}
     for name, sample in samples.items():
-        header = no_header(sample) or second_header(sample)
-        if header:
-            found.setdefault(f"{header}. Let the file begin with one line of names", []).append(name)
+        if header := no_header(sample):
+            found.setdefault(f"{header}. {_NO_HEADER}", []).append(name)
+        elif header := second_header(sample):
+            found.setdefault(f"{header}. {_SECOND_HEADER}", []).append(name)
         for column, sentence in nested(sample).items():
             if guesses.candidates or column in used:
                 found.setdefault(sentence, []).append(name)

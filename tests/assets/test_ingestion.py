@@ -20,6 +20,7 @@ from assets.past_nights import past_of
 from assets.transactions import parted_rows
 from models.definition import ChurnDefinition
 from models.deliveries import IDENTITY
+from models.delivery_notes import NO_SALES, sentences
 from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules
 
@@ -315,3 +316,25 @@ def test_a_file_or_its_folder_may_tell_lines_apart(desk, place, known):
         desk.deliver(name, "a,2024-03-30,o1,tea,1,0", f"{name[:-6]},2024-04-01,o2,tea,1,0")
     desk.take(NEXT, identity=identity)
     assert desk.ledger(NEXT) == {"delivered": 4, "valid": 2, "quarantined": 0, "known": 2}
+
+
+def test_rows_that_seem_to_be_no_sales_are_said_with_counts_over_all_files(desk: Desk) -> None:
+    header = "customer,day,order,sku,paid,off,Status,is_test\n"
+    desk.deliver("a.csv", "K1,2024-03-01,1,a,5,0,paid,false", "K2,2024-03-01,2,a,5,0,cancelled,true", header=header)
+    desk.deliver("b.csv", "K3,2024-03-02,3,a,5,0,cancelled,false", "K4,2024-03-02,4,a,5,0,paid,", header=header)
+    desk.deliver("c.csv", "K5,2024-03-02,5,a,5,0")
+
+    assert desk.take(NIGHT).success
+
+    notes = desk.lake.scan("delivery_notes", [NIGHT]).collect()
+    assert sentences(notes, NO_SALES) == [
+        "Rows that seem to be no plain sales count as purchases: 'Status' says cancelled 2, paid 2; 'is_test' says "
+        "true 1. Deliver the sales alone."
+    ]
+
+
+def test_a_return_pattern_that_marks_every_order_stops_the_night(desk: Desk) -> None:
+    desk.deliver("a.csv", *(f"K{row},2024-03-01,C{row},a,5,0" for row in range(12)))
+
+    with pytest.raises(DeliveryError, match=r"return_pattern is '\^C' and matches all of 12 order ids"):
+        desk.take(NIGHT)

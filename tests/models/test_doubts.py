@@ -121,6 +121,17 @@ def test_a_name_among_numbers_stands_for_nobody() -> None:
 
 
 @pytest.mark.parametrize(
+    ("one", "other"), [("a{}@mail.example", "A{}@mail.example"), ("0000{}", "{}"), ("K {}", "k{}")]
+)
+def test_ids_that_are_one_but_for_their_spelling_are_doubted(one: str, other: str) -> None:
+    people = [(one if row < ROWS / 2 else other).format(10 + row % 7) for row in range(ROWS)]
+
+    assert any(
+        "14 of 14 values of customer_id are another one" in sentence for sentence in doubts(read({"who": people}))
+    )
+
+
+@pytest.mark.parametrize(
     ("pattern", "columns", "what"),
     [
         ("^RX", {}, "which matches none of 30 order ids"),

@@ -23,7 +23,7 @@ def purchases(every: int, until: int, customers: int = 3) -> pl.DataFrame:
 
 @pytest.mark.parametrize(
     ("every", "until", "horizon_days", "active_days"),
-    [(7, 1500, 14, 90), (28, 1500, 30, 90), (45, 1500, 60, 180), (100, 1500, 180, 365), (300, 1500, 180, 365)],
+    [(7, 1500, 14, 90), (28, 1500, 30, 90), (45, 1500, 45, 90), (100, 1500, 120, 365), (300, 1500, 180, 365)],
 )
 def test_the_horizon_follows_the_rhythm(every: int, until: int, horizon_days: int, active_days: int) -> None:
     found = suggest(purchases(every, until))
@@ -32,9 +32,9 @@ def test_the_horizon_follows_the_rhythm(every: int, until: int, horizon_days: in
 
 
 def test_short_data_limit_the_horizon_and_say_so() -> None:
-    found = suggest(purchases(45, 200))
+    found = suggest(purchases(50, 240))
 
-    assert (found.horizon_days, found.fitting_days) == (30, 60)
+    assert (found.horizon_days, found.fitting_days) == (45, 60)
 
 
 def test_customers_who_come_back_in_time_have_not_churned() -> None:

@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import polars as pl
 import pytest
 
-from models.row_kinds import RowKinds, row_kinds, telling
+from models.row_kinds import RowKinds, row_kinds, telling, together, told_by_night
 
 ROWS = 60
 
@@ -108,3 +108,19 @@ def test_a_header_promises_by_its_words() -> None:
         "sign",
         None,
     ]
+
+
+def test_a_night_looks_at_telling_headers_alone_and_repeats_no_data() -> None:
+    frame = pl.LazyFrame(
+        {
+            "Status": ["cancelled", "paid", "Refunded to Ada Lovelace", None],
+            "colour": ["void", "void", "red", "red"],
+            "is_test": [True, False, None, True],
+        }
+    )
+
+    told = told_by_night(frame, used=["colour"])
+
+    assert told is not None
+    assert together([told, told]) == "'Status' says cancelled 2, paid 2, others 2; 'is_test' says true 4"
+    assert told_by_night(frame.select("colour"), used=[]) is None
