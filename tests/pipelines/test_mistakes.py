@@ -131,7 +131,7 @@ MISTAKES = {
     "a text for a number": settings(
         "churn.horizon_days = 'soon'", "valid integer", sections='[churn]\nhorizon_days = "soon"'
     ),
-    "a word for a section": settings("source = 3", "valid dictionary", text="source = 3"),
+    "a word for a section": settings("source: input should be", "valid dictionary", text="source = 3"),
     "a horizon of no days": settings("horizon_days is 0", "at least 1 day", sections="[churn]\nhorizon_days = 0"),
     "a contract without its end": settings(
         "churn.definition is 'contract', but source.columns.contract_until names no column",
@@ -231,7 +231,7 @@ MISTAKES = {
     ),
     "an unknown option": settings("No such option: --nihgt", "--night", command="run --nihgt 2024-03-31"),
     "training of a night that did not run": settings(
-        "night 2024-03-31 did not run", "run it with `churn run`", command=RUN.replace("run", "train", 1)
+        "night 2024-03-31 did not run", "run it with `churn run --config", command=RUN.replace("run", "train", 1)
     ),
     "settlement of a night that did not run": settings(
         "night 2024-03-31 did not run", "choose one that did: none", command=RUN.replace("run", "settle", 1)
@@ -249,7 +249,7 @@ MISTAKES = {
         "no file that ends in .csv", "Set source.path", name="orders.csv/readme.txt", content=b"x"
     ),
     "a file that cannot be read": Mistake(
-        ("memory.csv: not readable (", "Deliver it again or remove it"), first=unreadable
+        ("memory.csv: a link that leaves the folder of the source", "Deliver the file itself"), first=unreadable
     ),
     "a missing column": delivered(
         "orders.csv: no column 'customer' for customer_id",
@@ -288,7 +288,7 @@ MISTAKES = {
         content=b"customer,day,amount\na,2024-03-01,1,5\n",
     ),
     "numbers for days": delivered(
-        "column 'day' holds numbers of 5 digits",
+        "column 'day' holds numbers such as '99999', which are neither days",
         "Set source.timestamp_format",
         name="orders.parquet",
         content=parquet(customer=["a"], day=[45352]),
@@ -299,13 +299,12 @@ MISTAKES = {
     ),
     "a header alone": delivered("raw_transactions: fresh", "Found: nothing", "Mend the data", content=HEADER.encode()),
     "amounts that are words": delivered(
-        "raw_transactions: rejected_share",
-        "60 of 60 otherwise",
-        "--accept rejected_share",
+        "column 'amount' is read as amount, but none of its values is a number that can be read: 'aaaa'",
+        "correct source.columns.amount",
         content=re.sub(rb",[\d.]+\n", b",much\n", ORDERS),
     ),
     "a wrong timestamp format": Mistake(
-        ("raw_transactions: rejected_share", "change the limit in churn.toml", "--accept rejected_share"),
+        ("the pattern '%d/%m/%Y' reads none of column 'day'; '%Y-%m-%d' would", "Set source.timestamp_format"),
         source='timestamp_format = "%d/%m/%Y"',
     ),
     # The lake
@@ -338,7 +337,12 @@ MISTAKES = {
     "a wrong kind of URL": database(
         "begins with mysql://, for which no driver is installed", "connectorx", url="mysql://a:secret@127.0.0.1/shop"
     ),
-    "no URL at all": database("is no URL of a database", "It reads postgresql://", url="shop.example.com"),
+    "no URL at all": settings(
+        "source: CHURN__SOURCE__URL cannot be read for sure",
+        "percent-encoded",
+        source='kind = "database"\ntable = "purchases"',
+        env={"CHURN__SOURCE__URL": "shop.example.com"},
+    ),
     "a wrong table": database(
         "purchase: the database has no such table", "Did you mean 'purchases'?", source='table = "purchase"'
     ),
