@@ -137,9 +137,11 @@ def is_open(seen: Look, timestamp_format: str | None, decimal: str) -> bool:
     if marks or timestamp_format:
         return marks
     try:
-        return any(how_written(sample).rivals for sample in seen.moments.values())
+        orders = [(how_written(sample), sample) for sample in seen.moments.values()]
     except ValueError:
         return False
+    unread = any(order.pattern is None and sample.dtype == pl.String and _written(sample) for order, sample in orders)
+    return unread or any(order.rivals for order, _ in orders)
 
 
 def look(
@@ -281,6 +283,10 @@ def _pattern(role: str, seen: Look, given: str | None, beside: Usual, notes: lis
     order = how_written(sample, usual=beside.patterns)
     if order.pattern is None:
         if sample.dtype == pl.String and (values := _written(sample)):
+            if beside.patterns:
+                # One file without days among files that have them: its lines are kept out by name, not the file.
+                notes.append((PARTLY_READ, f"none of the values of {own!r}, such as {values}"))
+                return sorted(beside.patterns)[0]
             raise ValueError(f"column {own!r} is read as {role}, but holds no moments that can be read: {values}")
         return None
     if order.rivals:

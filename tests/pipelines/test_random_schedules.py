@@ -279,7 +279,7 @@ def test_a_night_that_stopped_half_way_is_run_again_before_any_other(tmp_path, i
     assert shop.run(night, "half").success
     stopped = shop.run(night + timedelta(days=1), "ungated")
     assert not stopped.success
-    assert f"Run it again first: churn run --night {night}" in str(stopped.all_events)
+    assert f"Run it again first: `churn run --night {night}" in str(stopped.all_events)
     for each in (night, night + timedelta(days=1)):
         assert shop.run(each, "ungated").success
     assert shop.table("customer_days")["lines"].sum() == 2

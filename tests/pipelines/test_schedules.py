@@ -139,6 +139,6 @@ def test_arrival_is_not_asked_of_a_database(tmp_path, monkeypatch):
 
 def test_a_webhook_that_is_no_address_is_refused_without_repeating_it(tmp_path, monkeypatch):
     monkeypatch.setenv("CHURN__ALERTS__WEBHOOK", "hooks.example/T0/secret")
-    with pytest.raises(SettingsError, match="CHURN__ALERTS__WEBHOOK is no web address") as error:
+    with pytest.raises(SettingsError, match="CHURN__ALERTS__WEBHOOK is no address of its kind") as error:
         schedule_of(tmp_path, "")
     assert "secret" not in str(error.value)
