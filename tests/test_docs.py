@@ -113,9 +113,16 @@ def test_every_make_target_and_job_exists(page):
         assert set(re.findall(r"--job (\S+)", line)) <= names
 
 
+KERNELS = "Prescott Haswell Zen SkylakeX"
+
+
 def test_whoever_has_no_make_types_what_it_runs():
     recipes = re.findall(r"^\t(.+)$", read("Makefile").partition("lock:")[0], flags=re.MULTILINE)
-    typed = [line.replace("$(CURDIR)", "$PWD") for line in recipes if not line.startswith("touch")]
+    typed = [
+        line.replace("$(CURDIR)", "$PWD").replace("$(KERNELS)", KERNELS).replace("$$", "$")
+        for line in recipes
+        if not line.startswith("touch")
+    ]
     assert typed
     assert [line for line in typed if line not in read("README.md").splitlines()] == []
 
