@@ -11,6 +11,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import dagster as dg
 import pytest
 
+from assets.exports import PlacingError
+from models.mapping import DeliveryError
 from pipelines.alerts import TOLD_TAG, tell
 from pipelines.definitions import definitions
 from pipelines.failures import Failure, failure_of
@@ -282,6 +284,26 @@ def test_an_error_that_may_quote_the_data_is_named_and_not_repeated():
         dg.materialize([broken], instance=instance, partition_key=f"{NIGHT}", raise_on_error=False)
         text = failure_of(the_run(instance), instance).text
     assert "step broken: ValueError" in text
+    assert "Miller" not in text
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (PlacingError("exports: in the way"), "The CRM has the night already."),
+        (DeliveryError("exports: the exports cannot be written"), "The CRM keeps what it has."),
+    ],
+)
+def test_a_delivery_that_failed_is_told_as_the_crm_has_it(error, outcome):
+    @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2025-01-01"))
+    def crm_delivery() -> None:
+        raise error from OSError("Mrs-Miller-4711")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([crm_delivery], instance=instance, partition_key=f"{NIGHT}", raise_on_error=False)
+        text = failure_of(the_run(instance), instance).text
+    assert outcome in text
+    assert f"step crm_delivery: {error}" in text
     assert "Miller" not in text
 
 
