@@ -31,9 +31,6 @@ ROUNDED, WAITING, FUTURE = "ids_rounded", "rows_waiting", "rows_in_future"
 """Ids were rounded by a spreadsheet; rows happened after the night and wait for theirs; some of them are yet to happen
 in more than a few days."""
 
-NO_SALES = "rows_no_sales"
-"""Columns say of some rows that they are no sales, and they count as such."""
-
 _WRITTEN = (ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ)
 WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL, *_WRITTEN, FUTURE)
 REMARKS = (NO_SALES, EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)

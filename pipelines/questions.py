@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from models.deliveries import IDENTITY
 from models.guessing import SPREADSHEET
 from pipelines.answers import Answers
 from pipelines.survey import Survey
@@ -53,8 +54,13 @@ def questions(seen: Survey, answers: Answers) -> Iterator[Question]:
             f"No moment tells day from month: {moments.pattern} and {other} read them all. Say which it is",
             ("--set", f"source.timestamp_format={moments.pattern}"),
         )
-    if seen.guesses.candidates:
-        return
+    if not seen.guesses.candidates:
+        yield from _rows(seen, answers)
+
+
+def _rows(seen: Survey, answers: Answers) -> Iterator[Question]:
+    if seen.shared and not answers.says("source", "identity"):
+        yield _shared(seen)
     most = answers.settings.validation.max_rejected_share
     if seen.rejected_share > most:
         worst = f", {seen.worst_share:.0%} in the worst month" * (seen.worst_share > seen.rejected_share + 0.005)
@@ -65,6 +71,19 @@ def questions(seen: Survey, answers: Answers) -> Iterator[Question]:
         )
     elif seen.suggestion is None and seen.rows:
         yield Question("", "There is no purchase in it. Bring deliveries with rows.")
+
+
+def _shared(seen: Survey) -> Question:
+    one, other, _ = seen.shared[0]
+    lines = sum(count for *_, count in seen.shared)
+    identity = ", ".join(f'"{name}"' for name in (*IDENTITY, "source_file"))
+    return Question(
+        "source.identity",
+        f"{lines:,} lines stand in two files each, such as {one} and {other}, which have little else in common, and "
+        "would count once. If they are purchases of two branches, let the file tell lines apart; if not, leave "
+        "source_file out of the answer",
+        ("--set", f"source.identity=[{identity}]"),
+    )
 
 
 def _columns(seen: Survey) -> Iterator[Question]:

@@ -65,6 +65,12 @@ def settings_text(seen: Survey, answers: Answers, asked: Sequence[Question]) -> 
         *([*_comment("The header stands below them."), f"skip_lines = {seen.skip_lines}"] if seen.skip_lines else []),
         *_timestamp_format(guesses, answers),
         "",
+        *(
+            line
+            for question in asked
+            if question.about == "source.identity"
+            for line in _comment(f"{FILL_IN} {question.sentence}: {question.answer[1]}")
+        ),
         "[source.columns]",
         *_columns(guesses, answers, asked),
         "",

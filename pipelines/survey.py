@@ -13,6 +13,7 @@ from assets.database import DatabaseSource, first_rows
 from assets.files import FileSource, readable
 from assets.scratch import scratch_folder
 from models.column_types import plain
+from models.deliveries import numbered, shared_lines
 from models.delivery_notes import ENCODING, NUL, Note, foreign_encodings, sentences
 from models.doubts import busiest_day, doubts, idle_pattern, repeats_totals, return_pattern
 from models.guessing import Guesses, guess
@@ -57,6 +58,7 @@ class Survey:
         doubts: What a person should look at, in sentences.
         related: The tables of a database that the files seem to be.
         kinds: Columns that tell sales from other rows.
+        shared: Two files and the number of lines of which the night would count one, though they may be two purchases.
         rejected: Reason -> rows that would go to quarantine for it, most frequent first.
         rejected_share: Share of all rows that would.
         worst_share: The same in the worst month, or over all where that is more.
@@ -76,6 +78,7 @@ class Survey:
     doubts: tuple[str, ...] = ()
     related: Related | None = None
     kinds: tuple[RowKinds, ...] = ()
+    shared: tuple[tuple[str, str, int], ...] = ()
     rejected: Mapping[str, int] = field(default_factory=dict)
     rejected_share: float = 0.0
     worst_share: float = 0.0
@@ -358,6 +361,7 @@ def _accounts(
         guesses=guesses,
         lacking=(*seen.lacking, *opens, *([f"{idle}."] if idle else [])),
         doubts=tuple(told),
+        shared=tuple(shared_lines(numbered(sample.lazy())).collect().iter_rows()) if len(samples) > 1 else (),
         rejected=dict(rejected.most_common()),
         rejected_share=share,
         worst_share=max(share, worst or 0.0),

@@ -409,6 +409,30 @@ def test_columns_inside_of_columns_are_named_with_the_remedy(
     assert "_airbyte_extracted_at': reads" not in shown
 
 
+def test_equal_lines_of_two_branches_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, target = tmp_path / "tills", tmp_path / "churn.toml"
+    folder.mkdir()
+    for branch, shift in (("north", 0), ("south", 3)):
+        rows = [
+            (
+                f"K{row * 7 % 31 if row % 4 else row % 12}",
+                f"{START + timedelta(days=row // 4)}",
+                row % 4 and (row + shift) % 9 + 1,
+            )
+            for row in range(400)
+        ]
+        pl.DataFrame(rows, schema=["customer", "date", "amount"], orient="row").write_csv(folder / f"{branch}.csv")
+
+    assert init(str(folder), target=target, force=False) == 1
+
+    shown = shown_by(capsys)
+    assert "lines stand in two files each, such as south.csv and north.csv" in shown
+    identity = load_settings(target).source.identity
+    answer = f"source.identity={[*identity, 'source_file']}"
+    assert init(None, target=target, force=True, others=[answer]) == 0
+    assert load_settings(target).source.identity[-1] == "source_file"
+
+
 def test_a_table_of_a_database_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
