@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -73,7 +74,12 @@ def started(shop: Path, name: str, first: int, port: int) -> Generator[int]:
     environment = os.environ | {"DAGSTER_HOME": f"{shop / 'home'}"}
     with (shop / f"{name}.log").open("w") as log:
         server = subprocess.Popen(
-            [sys.executable, "-m", "pipelines.cli", *command], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "pipelines.cli", *command],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     try:
         for _ in range(1200):
@@ -86,7 +92,9 @@ def started(shop: Path, name: str, first: int, port: int) -> Generator[int]:
         server.terminate()
         assert server.wait(60) == 0
     finally:
-        server.kill()
+        # MLflow's workers outlive it otherwise.
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
         server.wait(10)
 
 
