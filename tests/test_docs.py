@@ -226,3 +226,14 @@ def test_every_family_of_features_is_described():
 def test_the_files_speak_of_the_project_alone():
     for page in PAGES:
         assert not re.search(r"/(?:work|tmp|home|root)/", page.read_text(encoding="utf-8")), page.name
+
+
+def test_every_lock_has_hashes_and_no_address_and_those_of_the_extras_hold_the_runtime():
+    pins = {lock.name: read(lock.name) for lock in ROOT.glob("requirements*.lock")}
+    runtime = set(re.findall(r"^[\w.-]+==[\w.]+", pins["requirements.lock"], flags=re.MULTILINE))
+    assert len(runtime) > 100
+    for name, text in pins.items():
+        entries = re.split(r"\n(?=\S)", text.strip())
+        assert [entry for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)] == [], name
+        assert "://" not in text
+        assert name == "requirements-uv.lock" or runtime <= {re.split(r"[ \\]", entry)[0] for entry in entries}, name
