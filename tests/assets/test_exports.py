@@ -85,7 +85,7 @@ def test_a_night_without_anybody_to_contact_has_its_headings(tmp_path):
 def test_more_than_people_can_read_is_cut_and_the_sheet_says_so(tmp_path):
     many = at_risk({f"{number:06}": {"expected_profit": float(number)} for number in range(MOST_ROWS + 5)})
     file = export(many, tmp_path, language="de")[2]
-    seen = pl.read_excel(file, sheet_name="Erste 20.000 von 20.005")
+    seen = pl.read_excel(file, sheet_name="Erste 5.000 von 5.005")
     assert seen.height == MOST_ROWS
     assert seen["Kunde"][0] == f"{MOST_ROWS + 4:06}"
     assert pl.read_csv(file.with_suffix(".csv"), schema=many.schema).height == many.height
