@@ -214,6 +214,11 @@ def how_written(sample: pl.Series, *, usual: Collection[str] = ()) -> Order:
         return moment_order(sample, usual=usual)
     numbers = sample.to_frame().select(_as_number(pl.first(), sample.dtype)).to_series()
     written, share = _number_format(numbers)
+    if written is None and sample.dtype == pl.String and sample.str.contains(_ROUNDED).any():
+        raise ValueError(
+            f"column {sample.name!r} holds numbers that a spreadsheet has rounded, such as {shapes(sample)}: deliver them "
+            "whole, no source.timestamp_format brings back what is lost"
+        )
     if written is None and sample.count():
         raise ValueError(
             f"column {sample.name!r} holds numbers such as {shapes(sample)}, which are neither days such as 20260331 "

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from models import classifier
 from models.baselines import BASELINES, RIVALS, RULES, Rule, restore_baselines
 from models.calibration import Calibration
 from models.logistic_rule import LogisticRule
+from models.ranking import Vector
 from models.rehearsal import steadied
 
 if TYPE_CHECKING:
     import xgboost as xgb
 
-_DIGITS = 9
-"""Of a probability. Those beyond them belong to the processor, and would part customers who are alike."""
+_DECIMALS = 9
+"""Of log-odds. Those beyond them belong to the processor, and would part customers who are alike."""
 
 MODELS = ("committee", *BASELINES)
 """Everything that may serve where churn is inactivity, in the order of the columns of `Scorer.predict`."""
@@ -85,7 +86,7 @@ class Scorer:
 
         Returns:
             Float64 columns `churn_probability` and those of `models`, rows as in the frame, values strictly between 0
-            and 1, to nine digits.
+            and 1, with log-odds of nine decimals.
 
         Raises:
             ValueError: a feature is missing.
@@ -96,9 +97,9 @@ class Scorer:
             if name == "committee" and self.booster is not None and self.linear is not None:
                 trees, linear = classifier.log_odds(self.booster, frame, self.features), self.linear.log_odds(frame)
                 score = np.column_stack([trees, linear, steadied(self.baselines[self.history], frame)]) @ self.weights
-                columns[name] = self.calibration.apply(expit(score)).round(_DIGITS)
+                columns[name] = _steady(self.calibration.apply(expit(score)))
             elif rule := self.baselines.get(name):
-                columns[name] = np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6).round(_DIGITS)
+                columns[name] = _steady(np.clip(expit(rule.log_odds(frame)), 1e-6, 1 - 1e-6))
             else:
                 columns[name] = pl.Series([None] * frame.height, dtype=pl.Float64)
         return pl.DataFrame({"churn_probability": columns[self.serves], **columns})
@@ -165,3 +166,7 @@ class Scorer:
                 f"the frame lacks {', '.join(missing)}, which the model as of {self.as_of} learned from: "
                 "compute features with the recipe that it was trained with, or train again"
             )
+
+
+def _steady(probability: Vector) -> Vector:
+    return np.asarray(expit(logit(probability).round(_DECIMALS)))

@@ -97,7 +97,7 @@ def landing(tmp_path: Path) -> Path:
         ("padded_by_a_spreadsheet.csv", (TABLE + ",,\n" * 500).encode()),
         ("tabs.tsv", TABLE.replace(",", "\t").encode()),
         ("TABLE.TXT", TABLE.replace(",", "\t").encode()),
-        ("packed.txt.gz", gzip.compress(TABLE.encode())),
+        ("packed.txt.gz", gzip.compress(TABLE.encode(), mtime=0)),
         ("packed.tsv.bz2", bz2.compress(TABLE.replace(",", "\t").encode())),
         ("packed.csv.xz", lzma.compress(TABLE.encode())),
         ("packed.csv.zip", zipped({"__MACOSX/._x.csv": b"x", "x.csv": TABLE.encode()})),

@@ -156,10 +156,15 @@ def test_days_of_a_spreadsheet_are_read_where_the_settings_say_so():
     assert read([45749, 45750], "excel")[1] == datetime(2025, 4, 3, tzinfo=BERLIN)
 
 
-@pytest.mark.parametrize("values", [["45749", "45750"], ["45749.5"], ["1.74E+12"], [45749], [12.5]])
+@pytest.mark.parametrize("values", [["45749", "45750"], ["45749.5"], [45749], [12.5]])
 def test_numbers_that_could_be_anything_are_refused_with_the_setting(values):
     with pytest.raises(ValueError, match=r"holds numbers such as '9.*since 1970; .* by the pattern 'excel'"):
         how_written(pl.Series("when", values))
+
+
+def test_moments_that_a_spreadsheet_rounded_are_refused_with_what_happened():
+    with pytest.raises(ValueError, match=r"that a spreadsheet has rounded, such as '9\.99a"):
+        how_written(pl.Series("when", ["1.74E+12", "1.75E+12"]))
 
 
 @given(
