@@ -216,8 +216,8 @@ def how_written(sample: pl.Series, *, usual: Collection[str] = ()) -> Order:
     written, share = _number_format(numbers)
     if written is None and sample.dtype == pl.String and sample.str.contains(_ROUNDED).any():
         raise ValueError(
-            f"column {sample.name!r} holds numbers that a spreadsheet has rounded, such as {shapes(sample)}: deliver them "
-            "whole, no source.timestamp_format brings back what is lost"
+            f"column {sample.name!r} holds numbers that a spreadsheet has rounded, such as {shapes(sample)}: deliver "
+            "them whole, no source.timestamp_format brings back what is lost"
         )
     if written is None and sample.count():
         raise ValueError(
