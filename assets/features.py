@@ -48,15 +48,30 @@ def tables_of(lake: Lake, churn: ChurnDefinition, rule: ConsentRule, night: date
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
-def customer_days(transactions: pl.LazyFrame) -> pl.LazyFrame:
+def customer_days(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], transactions: pl.LazyFrame
+) -> pl.LazyFrame:
     """Sums per customer and event day over the rows that arrived tonight."""
-    return sums_per_day(transactions)
+    return sums_per_day(lines_to_add_up(lake, as_night(context.partition_key), transactions))
 
 
 @dg.asset(partitions_def=NIGHTS, group_name="features", kinds={"polars"})
-def customer_items(transactions: pl.LazyFrame) -> pl.LazyFrame:
+def customer_items(
+    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], transactions: pl.LazyFrame
+) -> pl.LazyFrame:
     """Purchase lines per customer, event day and product, category or channel over the rows that arrived tonight."""
-    return lines_per_item(transactions)
+    return lines_per_item(lines_to_add_up(lake, as_night(context.partition_key), transactions))
+
+
+def lines_to_add_up(lake: Lake, night: date, transactions: pl.LazyFrame) -> pl.LazyFrame:
+    """Tonight's lines; of days of which tonight replaces an order, all lines that count, for their sums begin anew."""
+    orders = lake.scan("replaced_orders", lake.nights("replaced_orders", night, night))
+    days = orders.select("customer_id", "day").unique().collect()
+    if days.is_empty():
+        return transactions
+    since = lake.nights("transactions", min(days["day"]), night)
+    of_days = lake.scan("transactions", since).join(days.lazy(), on=["customer_id", "day"], how="semi")
+    return pl.concat([transactions.join(days.lazy(), on=["customer_id", "day"], how="anti"), of_days])
 
 
 @dg.asset(partitions_def=NIGHTS, deps=ARRIVED, group_name="features", kinds={"polars"})
@@ -87,5 +102,14 @@ def features_on_spark(
     """Files of features that Spark computes from what the lake holds up to the night."""
     night = as_night(context.partition_key)
     nights = nights_of(lake, asked.churn, night, min(asked.nights))
-    files = {table: [lake.file(table, each) for each in found] for table, found in nights.items()}
-    return on_spark(FeatureJob(engine, files, asked, Path(mkdtemp(dir=scratch), "features")), context)
+    folder = Path(mkdtemp(dir=scratch))
+    files = {table: _files(lake, table, found, folder) for table, found in nights.items()}
+    return on_spark(FeatureJob(engine, files, asked, folder / "features"), context)
+
+
+def _files(lake: Lake, table: str, nights: list[date], folder: Path) -> list[Path]:
+    if not lake.replacing(table, nights):
+        return [lake.file(table, each) for each in nights]
+    counting = folder / f"{table}.parquet"
+    lake.scan(table, nights).sink_parquet(counting)
+    return [counting]

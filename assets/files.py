@@ -114,6 +114,7 @@ class FileSource:
         dialect: How text files are written.
         on_bad_file: Whether a file that cannot be read stops the night or is left out of it.
         identity: Columns in which two rows of the same line agree.
+        corrections: Whether an order that comes again with other lines adds them or is replaced by them.
         retries: How often an object store that does not answer or is overloaded is asked again.
     """
 
@@ -123,6 +124,7 @@ class FileSource:
     dialect: Dialect = field(default_factory=Dialect)
     on_bad_file: Literal["stop", "skip"] = "stop"
     identity: tuple[str, ...] = IDENTITY
+    corrections: Literal["add", "replace"] = "add"
     retries: int = 4
 
     def files(self) -> list[File]:

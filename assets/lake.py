@@ -1,7 +1,7 @@
 """The lake: one folder per table, one Parquet file per night, whole or not there at all."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from assets.packs import PACKED, file_of, files_of, months, unpack
 from models.consent import Consent
 from models.customer_days import CustomerDay
 from models.customer_items import CustomerItem
-from models.deliveries import Delivery, Ledger
+from models.deliveries import ORDER, Delivery, Ledger, ReplacedOrder
 from models.delivery_notes import DeliveryNote
 from models.drift import Drift
 from models.enrolment import Enrolment
@@ -36,6 +36,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "transactions": Transaction,
     "quarantine": Quarantine,
     "ledger": Ledger,
+    "replaced_orders": ReplacedOrder,
     "customer_days": CustomerDay,
     "customer_items": CustomerItem,
     "customer_facts": Fact,
@@ -51,6 +52,9 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "retention_uplift": RetentionUplift,
 }
 """The declared tables; the columns of the others follow from the recipe of features and models."""
+
+_REPLACED_BY = {"transactions": ORDER, "customer_days": ORDER[:2], "customer_items": ORDER[:2]}
+"""By what a row is told to count no longer, once a later night has replaced an order: sums are those of whole days."""
 
 
 class Lake(dg.ConfigurableIOManager):
@@ -90,16 +94,19 @@ class Lake(dg.ConfigurableIOManager):
         return self.scan(table, self.nights(table, until=night))
 
     def scan(self, table: str, nights: Iterable[date]) -> pl.LazyFrame:
-        """Read nights of a table as one frame.
+        """Read nights of a table as one frame, as it was known on the last of them: without what was replaced by then.
 
         Raises:
             FileNotFoundError: If there are none and the table's columns are not declared.
             ValueError: If a stored night has other columns than the declared ones.
         """
-        files = files_of(self.root, table, list(nights))
+        nights = list(nights)
+        files = files_of(self.root, table, nights)
         schema = SCHEMAS.get(table)
         if files:
             frame = pl.scan_parquet(files, hive_partitioning=False, glob=False, missing_columns="insert")
+            if replacing := self.replacing(table, nights):
+                frame = self._without_replaced(table, files, replacing)
         elif schema is not None:
             return schema.create_empty(lazy=True)
         else:
@@ -107,6 +114,26 @@ class Lake(dg.ConfigurableIOManager):
         if schema is not None:
             _conform(frame, schema, table)
         return frame
+
+    def replacing(self, table: str, nights: Sequence[date]) -> list[date]:
+        """The nights that replace any orders of which a table may have rows on some nights."""
+        if table not in _REPLACED_BY or len(nights) < 2:
+            return []
+        return self.nights("replaced_orders", min(nights) + timedelta(days=1), max(nights))
+
+    def _without_replaced(self, table: str, files: list[str], replacing: Sequence[date]) -> pl.LazyFrame:
+        key = _REPLACED_BY[table]
+        orders = [self.scan("replaced_orders", [each]).select(*key, replaced=pl.lit(each)) for each in replacing]
+        last = pl.concat(orders).group_by(key).agg(pl.col("replaced").max())
+        rows = pl.scan_parquet(
+            files, hive_partitioning=False, glob=False, missing_columns="insert", include_file_paths="file"
+        )
+        stored = pl.col("file").str.extract(r"night=([0-9-]{10})/[^/]*$").str.to_date()
+        return (
+            rows.join(last, on=key, how="left", maintain_order="left")
+            .filter(pl.col("replaced").is_null() | (stored >= pl.col("replaced")))
+            .drop("file", "replaced")
+        )
 
     def write(self, table: str, night: date, frame: pl.LazyFrame | pl.DataFrame) -> int:
         """Store a night of a table in one step that no reader can see half done.

@@ -7,11 +7,24 @@ from datetime import date
 import polars as pl
 
 from assets.lake import Lake
-from models.deliveries import Arrival, changed_orders, numbered, shared_lines, unknown, with_places
-from models.delivery_notes import CHANGED, SHARED, Note
+from models.deliveries import (
+    ORDER,
+    Arrival,
+    NewestOrders,
+    changed_orders,
+    newest_orders,
+    numbered,
+    shared_lines,
+    unknown,
+    with_places,
+)
+from models.delivery_notes import CHANGED, REPLACED, SHARED, Note
+from models.mapping import DeliveryError
 from models.transactions import ValidationRules, rejected
 
 _EXAMPLES = 5
+_MANY_ORDERS = 10
+"""Fewer orders than these are no habit of a source."""
 _WAY_OUT = (
     "Set source.identity in churn.toml to hold source_file or source_folder if the files are of different places, and "
     "begin the lake anew."
@@ -45,8 +58,62 @@ def repeats(
             source,
             CHANGED,
             f"{changed.height:,} orders of earlier nights came again with other lines, which count beside the old "
-            f"ones, such as {examples}. Deliver corrections as returns and new orders.",
+            f"ones, such as {examples}. Deliver corrections as returns and new orders, or set "
+            'source.corrections = "replace".',
         )
+
+
+def newest(lake: Lake, rows: pl.LazyFrame, night: date, identity: Sequence[str]) -> NewestOrders:
+    """Tonight's rows where the newest delivery of an order counts.
+
+    Args:
+        lake: Holds the earlier nights.
+        rows: Tonight's rows with ``rejected``.
+        night: As-of date.
+        identity: Columns in which two rows of the same line agree.
+    """
+    key = [*identity, "rejected"]
+    days = rows.select(pl.col("day").unique()).collect().to_series()
+    return newest_orders(numbered(rows, key), stored_lines(lake, days, night, identity), key)
+
+
+def replacements(
+    lake: Lake, rows: pl.LazyFrame, night: date, rules: ValidationRules, *, identity: Sequence[str], source: str
+) -> Iterator[Note]:
+    """What is worth saying about orders of which the newest delivery counts.
+
+    Args:
+        lake: Holds the earlier nights.
+        rows: Tonight's rows with ``rejected``.
+        night: As-of date.
+        rules: The share of orders that may stand in several files with other lines.
+        identity: Columns in which two rows of the same line agree.
+        source: What notes are filed under.
+
+    Raises:
+        DeliveryError: If too many orders stand in several files: an export in parts may have cut them apart.
+    """
+    told = newest(lake, rows, night, identity)
+    orders = rows.select(pl.struct(ORDER).n_unique())
+    replaced, in_files, count = pl.collect_all([told.replaced, told.in_other_files, orders])
+    if in_files.height:
+        said = (
+            f"{in_files.height:,} orders stand in several files of this night with other lines, such as "
+            f"{_examples(in_files)}: the last file by name has the one that counts"
+        )
+        if in_files.height >= _MANY_ORDERS and in_files.height > rules.max_changed_share * count.item():
+            raise DeliveryError(
+                f"{said}. They are too many for corrections (validation.max_changed_share): where a file has a part of "
+                'an order, set source.corrections = "add" in churn.toml.'
+            )
+        yield source, CHANGED, f"{said}."
+    if replaced.height:
+        replaced_for = f"{replaced.height:,} orders, such as {_examples(replaced)}"
+        yield source, REPLACED, replaced_for
+
+
+def _examples(orders: pl.DataFrame) -> str:
+    return ", ".join(orders["transaction_id"].unique(maintain_order=True).head(_EXAMPLES))
 
 
 def orders_again(lake: Lake, rows: pl.LazyFrame, night: date, identity: Sequence[str]) -> tuple[pl.DataFrame, int]:
@@ -95,7 +162,7 @@ def unseen(
 
 def stored_lines(lake: Lake, days: pl.Series, night: date, identity: Sequence[str]) -> pl.LazyFrame:
     """Lines of earlier nights that could be among tonight's, with what tells lines apart and ``rejected``."""
-    columns = {*identity, "source_file", "unreadable", "occurrence"} - {"source_folder"}
+    columns = {*identity, *ORDER, "source_file", "unreadable", "occurrence"} - {"source_folder"}
     return pl.concat(
         frame.select(*sorted(columns), rejected=pl.lit(bad))
         for frame, bad in zip(earlier_lines(lake, days, night), (False, True), strict=True)

@@ -1,14 +1,16 @@
 """The night's rows, parted: what is valid and new, what is not, and a ledger in which they add up."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
+from assets.files import FileSource
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
-from assets.repeats import stored_lines
-from models.deliveries import Ledger, discrepancies, numbered, unknown
+from assets.repeats import newest, stored_lines
+from models.deliveries import Ledger, ReplacedOrder, discrepancies, numbered, unknown
 from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules, rejected, split
 
@@ -16,7 +18,10 @@ _MANY_ORDERS = 10
 
 
 @dg.multi_asset(
-    outs={name: dg.AssetOut(kinds={"polars"}) for name in ("transactions", "quarantine", "ledger")},
+    outs={
+        **{name: dg.AssetOut(kinds={"polars"}) for name in ("transactions", "quarantine", "ledger")},
+        "replaced_orders": dg.AssetOut(kinds={"polars"}, is_required=False),
+    },
     partitions_def=NIGHTS,
     group_name="ingestion",
 )
@@ -27,16 +32,24 @@ def parted_rows(
     rules: dg.ResourceParam[ValidationRules],
     columns: dg.ResourceParam[ColumnMapping],
     raw_transactions: pl.LazyFrame,
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once."""
+) -> Iterator[dg.Output[pl.DataFrame]]:
+    """Keep what is new and obeys the contract; put the rest aside with its reasons; count every row once.
+
+    A night has `replaced_orders` only where it replaces any.
+    """
     night = as_night(context.partition_key)
     refuse_idle_pattern(raw_transactions, rules)
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
-    # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
-    key = [*source.identity, "rejected"]
-    raw = numbered(raw_transactions.with_columns(rejected=breaks_a_rule), key).collect()
-    stored = stored_lines(lake, raw["day"].unique(), night, source.identity)
-    new = unknown(raw.lazy(), stored, key).collect()
+    raw = raw_transactions.with_columns(rejected=breaks_a_rule).collect()
+    if isinstance(source, FileSource) and source.corrections == "replace":
+        told = newest(lake, raw.lazy(), night, source.identity)
+        new, replaced = pl.collect_all([told.rows, told.replaced])
+    else:
+        # Of the same line that comes bad and comes mended, the mended one is new, and each is counted by itself.
+        key = [*source.identity, "rejected"]
+        stored = stored_lines(lake, raw["day"].unique(), night, source.identity)
+        new = unknown(numbered(raw.lazy(), key), stored, key).collect()
+        replaced = ReplacedOrder.create_empty()
     valid, quarantine = split(new.lazy(), rules, night=night, mapped=columns.delivered)
     good, bad = pl.collect_all([valid, quarantine])
     counts = {
@@ -46,7 +59,12 @@ def parted_rows(
         "known": raw.height - new.height,
     }
     context.log.info(", ".join(f"{count:,} {name}" for name, count in counts.items()))
-    return good, bad, pl.DataFrame([{"night": night} | counts], schema=Ledger.create_empty().schema)
+    yield dg.Output(good, "transactions")
+    yield dg.Output(bad, "quarantine")
+    yield dg.Output(pl.DataFrame([{"night": night} | counts], schema=Ledger.create_empty().schema), "ledger")
+    # Last: what is stored of the night without its transactions would be read by nights that do without them.
+    if replaced.height:
+        yield dg.Output(replaced, "replaced_orders")
 
 
 def refuse_idle_pattern(raw: pl.LazyFrame, rules: ValidationRules) -> None:

@@ -22,6 +22,10 @@ LEAST_IDENTITY = ("customer_id", "timestamp")
 """What no identity can do without: lines of two customers are two, and only nights since its day can know a line."""
 
 
+ORDER = ("customer_id", "day", "transaction_id")
+"""Lines that agree in all of these are one order, which a newer delivery may replace. Lines of another day are not
+replaced: an order that lasts past midnight arrives in two nights."""
+
 _FEW_DAYS = timedelta(days=3)
 """Clocks of tills and zones of servers go astray by less."""
 
@@ -64,6 +68,29 @@ class Arrival:
     notes: Sequence[Note]
     line: Mapping[str, Any] | None = None
     rows: pl.LazyFrame | None = None
+
+
+class ReplacedOrder(dy.Schema):
+    """One order of tonight whose lines of earlier nights count no longer."""
+
+    customer_id = dy.String()
+    day = dy.Date()
+    transaction_id = dy.String()
+
+
+@dataclass(frozen=True)
+class NewestOrders:
+    """Tonight's rows where the newest delivery of an order replaces the older ones; all frames are lazy.
+
+    Attributes:
+        rows: The rows that no earlier night has brought: those of orders that came again changed are all among them.
+        replaced: :class:`ReplacedOrder`, sorted: the orders that earlier nights have with other lines.
+        in_other_files: Likewise the orders that stand in several files of tonight with other lines.
+    """
+
+    rows: pl.LazyFrame
+    replaced: pl.LazyFrame
+    in_other_files: pl.LazyFrame
 
 
 class Ledger(dy.Schema):
@@ -185,6 +212,37 @@ def unknown(rows: pl.LazyFrame, known: pl.LazyFrame, identity: Sequence[str] = I
     placed, before = with_places(rows), with_places(known).select(key)
     first = placed.sort("source_file", "source_row").unique(key, keep="first", maintain_order=True)
     return first.join(before, on=key, how="anti", nulls_equal=True, maintain_order="left").drop("source_folder")
+
+
+def newest_orders(rows: pl.LazyFrame, known: pl.LazyFrame, identity: Sequence[str] = IDENTITY) -> NewestOrders:
+    """Tell which orders of tonight replace older deliveries of the same orders.
+
+    Of the files of one night, the last by name has the newest delivery of an order. Only valid lines replace anything,
+    and lines without a `transaction_id` are lines by themselves, as everywhere.
+
+    Args:
+        rows: Tonight's rows with ``occurrence`` and ``rejected``.
+        known: Rows of earlier nights that count, with the columns of `ORDER`, of the identity, ``unreadable``,
+            ``occurrence`` and ``rejected``.
+        identity: Columns in which two rows of the same line agree.
+    """
+    line = [*identity, "unreadable", "occurrence"]
+    valid = ~pl.col("rejected") & pl.all_horizontal(pl.col(ORDER).is_not_null())
+    lines, earlier = rows.filter(valid), known.filter(valid)
+    last = lines.group_by(ORDER).agg(source_file=pl.col("source_file").max())
+    newest = lines.join(last, on=[*ORDER, "source_file"], how="semi")
+    older = lines.join(last, on=[*ORDER, "source_file"], how="anti")
+    replaced = _orders_with_other_lines(newest, earlier, line)
+    others = pl.concat([rows.filter(~valid), newest.join(replaced, on=ORDER, how="anti")])
+    anew = pl.concat([unknown(others, known, identity), newest.join(replaced, on=ORDER, how="semi")])
+    return NewestOrders(anew.sort("source_file", "source_row"), replaced, _orders_with_other_lines(newest, older, line))
+
+
+def _orders_with_other_lines(newer: pl.LazyFrame, older: pl.LazyFrame, line: Sequence[str]) -> pl.LazyFrame:
+    again, before = newer.join(older, on=ORDER, how="semi"), older.join(newer, on=ORDER, how="semi")
+    pairs = ((again, before), (before, again))
+    unmatched = [one.join(other, on=line, how="anti", nulls_equal=True).select(ORDER) for one, other in pairs]
+    return pl.concat(unmatched).unique().sort(ORDER)
 
 
 def changed_orders(

@@ -20,9 +20,9 @@ PASSED_OVER, EMPTY, ENCODING, NUL = "passed_over", "no_rows", "encoding_differs"
 """The file is there and nothing tells that it is a table; it is a header alone; it is written in another encoding than
 most files; it held NUL characters."""
 
-CHANGED, SHARED = "orders_changed", "lines_shared"
-"""Orders of earlier nights came again with other lines; lines count once because another file of the night, which has
-little else in common, holds them too."""
+CHANGED, REPLACED, SHARED = "orders_changed", "orders_replaced", "lines_shared"
+"""Orders of earlier nights came again with other lines; these count in place of the older ones; lines count once since
+another file of the night, which has little else in common, holds them too."""
 
 NO_SALES = "rows_no_sales"
 """Columns say of some rows that they are no sales, and they count as such."""
@@ -33,7 +33,7 @@ in more than a few days."""
 
 _WRITTEN = (ROUNDED, INEXACT, MIXED_MARKS, OTHER_MARK, DAY_UNCLEAR, OTHER_ORDER, PARTLY_READ)
 WARNINGS = (SKIPPED, PASSED_OVER, CHANGED, SHARED, ENCODING, NUL, *_WRITTEN, FUTURE)
-REMARKS = (NO_SALES, EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
+REMARKS = (NO_SALES, REPLACED, EMPTY, ABSENT, UNUSED, ERASED, GROUPED, WAITING)
 """Kinds of notes that may mean lost or wrong rows, and those that are merely told."""
 
 _SENTENCES = {
@@ -43,6 +43,7 @@ _SENTENCES = {
     ENCODING: "{file}: {detail}",
     NUL: "{file}: NUL characters were taken out, first in line {detail}.",
     CHANGED: "{detail}",
+    REPLACED: "Orders of earlier nights came again with other lines, which count from now on in their place: {detail}.",
     SHARED: "{file}: {detail}",
     GROUPED: "{file}: numbers are read as thousands, not decimals: {detail}. Set source.decimal if that is wrong.",
     MIXED_MARKS: "{file}: decimal commas and points stand in one column, the fewer are not read: {detail}.",

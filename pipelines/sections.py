@@ -55,6 +55,8 @@ class Source(_Section):
         identity: Columns in which two rows of the same line agree, whatever else they say: customer_id, timestamp, and
             any more of ours; source_file or source_folder where equal lines of two files are two. Fixed once a night
             has run.
+        corrections: Files: what becomes of an order that comes again with other lines on the same day. ``add`` counts
+            them beside the old ones; with ``replace`` the newest delivery of an order is all of it, from that night on.
     """
 
     kind: Literal["files", "database"] = "files"
@@ -73,6 +75,7 @@ class Source(_Section):
     skip_lines: int = 0
     on_bad_file: Literal["stop", "skip"] = "stop"
     identity: tuple[str, ...] = IDENTITY
+    corrections: Literal["add", "replace"] = "add"
 
     @model_validator(mode="after")
     def _complete(self) -> "Source":
@@ -86,11 +89,27 @@ class Source(_Section):
                 raise ValueError(f"columns.{role} names no column: write the header that your deliveries have for it")
         Dialect(self.delimiter, self.quote, self.encoding, self.skip_lines)
         check_identity(self.identity, [*(column.name for column in fields(ColumnMapping)), *PLACES])
+        if self.corrections == "replace":
+            self._check_replacing()
         if self.kind == "database" and self.url is None:
             raise ValueError("url is missing: set it in the environment, CHURN__SOURCE__URL=postgresql://…")
         if self.kind == "database" and (self.table is None) == (self.query is None):
             raise ValueError("a database is read by a table or by a query: set one of table and query")
         return self
+
+    def _check_replacing(self) -> None:
+        if self.kind == "database":
+            raise ValueError(
+                'corrections = "replace" takes whole orders, and a database brings only the rows of an order that '
+                'changed; set "add", or deliver files'
+            )
+        if not self.columns.transaction_id:
+            raise ValueError('corrections = "replace" tells orders by their ids: set columns.transaction_id')
+        if places := [name for name in PLACES if name in self.identity]:
+            raise ValueError(
+                f'corrections = "replace" takes equal order ids for the same order, and identity holds {places[0]}, by '
+                "which they are two; take it out"
+            )
 
 
 class Input(_Section):

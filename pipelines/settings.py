@@ -172,6 +172,7 @@ class Settings(BaseSettings):
             dialect,
             on_bad_file=source.on_bad_file,
             identity=source.identity,
+            corrections=source.corrections,
             retries=self.network.retries,
         )
 

@@ -42,7 +42,8 @@ from pipelines.settings import load_settings
 from tests.shops import SOURCE, bought
 
 FIRST_DAY, TRAINED, SCORED = date(2024, 1, 1), date(2024, 10, 1), date(2024, 10, 20)
-SETTINGS = f"""{SOURCE}[churn]
+CORRECTED = SOURCE.replace("[source]", '[source]\ncorrections = "replace"')
+SETTINGS = f"""{CORRECTED}[churn]
 horizon_days = 20
 active_days = 90
 [training]
@@ -82,6 +83,8 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Sho
     rows = transactions(customers(600, seed=1), first_day=FIRST_DAY, days=300, seed=1)
     rows.write_csv(trained.folder / "landing" / "history.csv")
     trained.run(TRAINED)
+    last = rows.filter(pl.col("timestamp").dt.date().is_between(TRAINED - timedelta(days=9), TRAINED))
+    last.with_columns(amount=pl.col("amount") * 2).head(9).write_csv(trained.folder / "landing" / "mended.csv")
 
     def run(name: str, engine: str) -> Shop:
         shutil.copytree(trained.folder, folder := trained.folder.with_name(name))
@@ -95,7 +98,9 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Sho
 @pytest.fixture(scope="module")
 def whole(scored: Callable[[str, str], Shop]) -> dict[str, str]:
     """The tables of the night, computed at once in this process."""
-    return scored("whole", "").digests(SCORED)
+    shop = scored("whole", "")
+    assert (shop.folder / "lake" / "replaced_orders" / f"night={SCORED}").is_dir()
+    return shop.digests(SCORED)
 
 
 def test_a_night_in_buckets_is_the_night_as_a_whole_byte_for_byte(scored, whole):
