@@ -45,14 +45,14 @@ def judge_raw(
         spark: Judges if given; this process does otherwise.
     """
     raw = lake.scan(RAW, [night])
-    past = past_of(lake, night, customers=spark is None)
-    if spark is None:
-        tonight = raw.group_by("customer_id").agg(lines=pl.len()).drop_nulls("customer_id").collect()
-        past = replace(
-            past,
-            respelled=respelled(tonight, past.customers),
-            crowds=crowds(tonight, rules.max_customer_share),
-        )
+    seen = seen_nights(lake, night)
+    known = lake.scan("customer_days", seen).select("customer_id")
+    tonight = raw.group_by("customer_id").agg(lines=pl.len()).drop_nulls("customer_id").collect()
+    past = replace(
+        past_of(lake, night, customers=spark is None),
+        respelled=respelled(tonight, known),
+        crowds=crowds(tonight, rules.max_customer_share),
+    )
     gate = partial(
         raw_gate,
         rules=rules,
@@ -65,9 +65,9 @@ def judge_raw(
     judge = partial(validate, expectations=expectations, table=RAW, night=night, docs_root=docs_root)
     if spark is None:
         return judge(frame)
-    seen = [lake.file("customer_days", each) for each in seen_nights(lake, night)]
     lines = Stored(raw.collect_schema(), [lake.file(RAW, night)])
-    return judge(_gated(spark, lines, gate, Stored({"customer_id": pl.String()}, seen)))
+    files = [lake.file("customer_days", each) for each in seen]
+    return judge(_gated(spark, lines, gate, Stored({"customer_id": pl.String()}, files)))
 
 
 def _gated(

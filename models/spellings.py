@@ -17,23 +17,24 @@ NOBODY = (
 """Names that stand for nobody, in words of tills, shops and databases; of addresses the part before the @."""
 
 
-def respelled(tonight: pl.DataFrame, known: pl.Series) -> pl.Series:
+def respelled(tonight: pl.DataFrame, known: pl.LazyFrame) -> pl.Series:
     """Ids that are another's but for capitals, blanks, leading zeros or ``.0``.
 
     Args:
         tonight: customer_id and lines of the customers of a night, one row each.
-        known: Ids of earlier nights.
+        known: customer_id of earlier nights, in any number of rows; joined by streams, so that they may be many.
 
     Returns:
         Ids of tonight that no earlier night had while one had another spelling of them; of several new ones those that
         have fewer lines than the most frequent.
     """
-    new = tonight.drop_nulls("customer_id").filter(~pl.col("customer_id").is_in(known.implode()))
+    new = tonight.lazy().drop_nulls("customer_id").join(known, on="customer_id", how="anti")
     new = new.with_columns(fold=folded(pl.col("customer_id"))).filter(pl.col("fold") != "")
-    spelled = known.rename("customer_id").to_frame().select(fold=folded(pl.col("customer_id"))).unique()
+    spelled = known.select(fold=folded(pl.col("customer_id"))).unique()
     of_old = new.join(spelled, on="fold", how="semi")
     among = new.join(spelled, on="fold", how="anti").sort("lines", "customer_id", descending=[True, False])
-    return pl.concat([of_old, among.filter(~pl.col("fold").is_first_distinct())])["customer_id"].sort()
+    found = pl.concat([of_old, among.filter(~pl.col("fold").is_first_distinct())])
+    return found.select("customer_id").collect(engine="streaming").to_series().sort()
 
 
 def crowds(customers: pl.DataFrame, max_share: float) -> pl.Series:

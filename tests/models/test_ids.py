@@ -157,8 +157,8 @@ def customers(**lines):
 def test_ids_in_another_spelling_are_found_among_old_and_new_ones():
     tonight = pl.DataFrame({"customer_id": ["42", "a@X.com", "a@x.com", "7", "new", "00"], "lines": [1, 2, 5, 1, 1, 1]})
     known = pl.Series(["00042", "7"])
-    assert respelled(tonight, known).to_list() == ["42", "a@X.com"]
-    assert respelled(tonight, pl.Series([], dtype=pl.String)).to_list() == ["a@X.com"]
+    assert respelled(tonight, known.rename("customer_id").to_frame().lazy()).to_list() == ["42", "a@X.com"]
+    assert respelled(tonight, pl.LazyFrame(schema={"customer_id": pl.String})).to_list() == ["a@X.com"]
 
 
 @pytest.mark.parametrize(
