@@ -48,6 +48,11 @@ def read_source(
     if isinstance(source, DatabaseSource):
         yield from read_database(source, definition, night=night, manifest=manifest, scratch=scratch)
     else:
+        if source.corrections == "replace" and "transaction_id" not in source.columns.delivered:
+            raise DeliveryError(
+                'source.corrections is "replace", which identifies orders by their ids: set '
+                'source.columns.transaction_id in churn.toml, or source.corrections = "add"'
+            )
         yield from read_files(source, definition, night=night, manifest=manifest, scratch=scratch)
 
 

@@ -61,6 +61,7 @@ def init(
             today=datetime.now(UTC).date(),
         )
         asked = list(questions(seen, answers))
+        target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(settings_text(seen, answers, asked), encoding="utf-8")
     except (DeliveryError, SettingsError) as error:
         return _refuse(str(error).replace("Set source.path in churn.toml.", "Check the path."))

@@ -103,8 +103,6 @@ class Source(_Section):
                 'corrections = "replace" takes whole orders, and a database brings only the rows of an order that '
                 'changed; set "add", or deliver files'
             )
-        if not self.columns.transaction_id:
-            raise ValueError('corrections = "replace" tells orders by their ids: set columns.transaction_id')
         if places := [name for name in PLACES if name in self.identity]:
             raise ValueError(
                 f'corrections = "replace" takes equal order ids for the same order, and identity holds {places[0]}, by '

@@ -9,10 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.files import FileSource
+from assets.ingestion import read_source
 from assets.lake import Lake
 from models.customer_days import customer_days
 from models.customer_items import customer_items
-from models.mapping import DeliveryError
+from models.definition import ChurnDefinition
+from models.deliveries import Delivery
+from models.mapping import ColumnMapping, DeliveryError
 from pipelines.settings import Settings
 from tests.assets.test_ingestion import NIGHT, Desk, noted
 
@@ -83,7 +87,6 @@ def test_orders_that_an_export_in_parts_cut_apart_are_refused_with_the_remedy(de
 @pytest.mark.parametrize(
     ("source", "remedy"),
     [
-        ({"columns": {"customer_id": "a", "timestamp": "b"}}, "set columns.transaction_id"),
         ({"identity": ["customer_id", "timestamp", "source_folder"]}, "identity holds source_folder"),
         ({"kind": "database", "table": "orders", "url": "postgresql://u:p@h/d"}, "deliver files"),
     ],
@@ -93,6 +96,12 @@ def test_a_source_whose_orders_cannot_be_told_whole_is_refused(source: Mapping[s
     given = {"path": "landing", "columns": columns, "corrections": "replace", **source}
     with pytest.raises(ValueError, match=remedy):
         Settings.model_validate({"source": given})
+
+
+def test_a_source_without_order_ids_is_refused(tmp_path: Path) -> None:
+    source = FileSource(f"{tmp_path}", ColumnMapping(("customer",), ("day",)), corrections="replace")
+    with pytest.raises(DeliveryError, match=r"identifies orders by their ids: set source\.columns\.transaction_id"):
+        list(read_source(source, ChurnDefinition(), night=NIGHT, manifest=Delivery.create_empty(), scratch=tmp_path))
 
 
 @st.composite

@@ -221,7 +221,7 @@ def test_a_stray_month_in_the_future_does_not_open_the_gate(tmp_path: Path) -> N
 
 
 def test_the_command_writes_settings(landing: Path, tmp_path: Path) -> None:
-    target = tmp_path / "mine.toml"
+    target = tmp_path / "a new folder" / "mine.toml"
     typed = ["init", str(landing), "--config", str(target)]
 
     assert CliRunner().invoke(app, [*typed, "--set", *ACCEPTED]).exit_code == 0
