@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import polars as pl
 
@@ -63,6 +63,8 @@ class DatabaseSource:
     arrived_column: str | None = None
     identity: tuple[str, ...] = IDENTITY
     overlap_days: int = 0
+    corrections: ClassVar[Literal["add"]] = "add"
+    """A changed row comes without the others of its order, which it must not replace."""
 
     def __post_init__(self) -> None:
         """Refuse a source that says twice, or not at all, what to read.

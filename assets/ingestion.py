@@ -136,7 +136,7 @@ def arrivals(
     arrived = pl.concat(rows, how="diagonal").select(raw.column_names())
     today = night_just_ended(datetime.now(UTC), churn.zone)
     files = [f"{line['source_file']}" for line in lines if line["due"]]
-    if isinstance(source, FileSource) and source.corrections == "replace":
+    if source.corrections == "replace":
         judged = arrived.with_columns(rejected=rejected(rules, night=night, mapped=columns.delivered))
         again = replacements(lake, judged, night, rules, identity=source.identity, source="source")
     else:

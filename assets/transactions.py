@@ -6,7 +6,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.files import FileSource
 from assets.lake import Lake
 from assets.nights import NIGHTS, as_night
 from assets.repeats import newest, stored_lines
@@ -41,7 +40,7 @@ def parted_rows(
     refuse_idle_pattern(raw_transactions, rules)
     breaks_a_rule = rejected(rules, night=night, mapped=columns.delivered)
     raw = raw_transactions.with_columns(rejected=breaks_a_rule).collect()
-    if isinstance(source, FileSource) and source.corrections == "replace":
+    if source.corrections == "replace":
         told = newest(lake, raw.lazy(), night, source.identity)
         new, replaced = pl.collect_all([told.rows, told.replaced])
     else:
