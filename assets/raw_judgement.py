@@ -46,10 +46,12 @@ def judge_raw(
     """
     raw = lake.scan(RAW, [night])
     seen = seen_nights(lake, night)
-    known = lake.scan("customer_days", seen).select("customer_id")
+    past = past_of(lake, night, customers=spark is None)
+    # Where Spark judges, they may be more than memory holds.
+    known = past.customers.to_frame("customer_id").lazy() if spark is None else lake.scan("customer_days", seen)
     tonight = raw.group_by("customer_id").agg(lines=pl.len()).drop_nulls("customer_id").collect()
     past = replace(
-        past_of(lake, night, customers=spark is None),
+        past,
         respelled=respelled(tonight, known),
         crowds=crowds(tonight, rules.max_customer_share),
     )

@@ -28,9 +28,10 @@ def respelled(tonight: pl.DataFrame, known: pl.LazyFrame) -> pl.Series:
         Ids of tonight that no earlier night had while one had another spelling of them; of several new ones those that
         have fewer lines than the most frequent.
     """
-    new = tonight.lazy().drop_nulls("customer_id").join(known, on="customer_id", how="anti")
+    ids = known.select(pl.col("customer_id").unique())
+    new = tonight.lazy().drop_nulls("customer_id").join(ids, on="customer_id", how="anti")
     new = new.with_columns(fold=folded(pl.col("customer_id"))).filter(pl.col("fold") != "")
-    spelled = known.select(fold=folded(pl.col("customer_id"))).unique()
+    spelled = ids.select(fold=folded(pl.col("customer_id"))).unique()
     of_old = new.join(spelled, on="fold", how="semi")
     among = new.join(spelled, on="fold", how="anti").sort("lines", "customer_id", descending=[True, False])
     found = pl.concat([of_old, among.filter(~pl.col("fold").is_first_distinct())])
