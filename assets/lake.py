@@ -123,16 +123,14 @@ class Lake(dg.ConfigurableIOManager):
 
     def _without_replaced(self, table: str, files: list[str], replacing: Sequence[date]) -> pl.LazyFrame:
         key = _REPLACED_BY[table]
-        orders = [self.scan("replaced_orders", [each]).select(*key, replaced=pl.lit(each)) for each in replacing]
-        last = pl.concat(orders).group_by(key).agg(pl.col("replaced").max())
-        rows = pl.scan_parquet(
-            files, hive_partitioning=False, glob=False, missing_columns="insert", include_file_paths="file"
+        last = (
+            _with_night(files_of(self.root, "replaced_orders", replacing)).group_by(key).agg(replaced=pl.max("night"))
         )
-        stored = pl.col("file").str.extract(r"night=([0-9-]{10})/[^/]*$").str.to_date()
         return (
-            rows.join(last, on=key, how="left", maintain_order="left")
-            .filter(pl.col("replaced").is_null() | (stored >= pl.col("replaced")))
-            .drop("file", "replaced")
+            _with_night(files)
+            .join(last, on=key, how="left", maintain_order="left")
+            .filter(pl.col("replaced").is_null() | (pl.col("night") >= pl.col("replaced")))
+            .drop("night", "replaced")
         )
 
     def write(self, table: str, night: date, frame: pl.LazyFrame | pl.DataFrame) -> int:
@@ -202,6 +200,14 @@ def store(frame: pl.LazyFrame | pl.DataFrame, path: Path) -> None:
         frame.lazy().sink_parquet(
             draft, compression="zstd", statistics=True, row_group_size=122_880, maintain_order=True
         )
+
+
+def _with_night(files: list[str]) -> pl.LazyFrame:
+    """The rows of files with ``night``, the one under which each file is stored."""
+    rows = pl.scan_parquet(
+        files, hive_partitioning=False, glob=False, missing_columns="insert", include_file_paths="file"
+    )
+    return rows.with_columns(night=pl.col("file").str.extract(r"night=([0-9-]{10})/[^/]*$").str.to_date()).drop("file")
 
 
 def _conform(frame: pl.LazyFrame, schema: type[dy.Schema], table: str) -> None:

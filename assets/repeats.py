@@ -53,13 +53,12 @@ def repeats(
             yield f"{file}", SHARED, f"lines that stand in another file too and count once: {others}. {_WAY_OUT}"
     changed, _ = orders_again(lake, rows, night, identity)
     if changed.height:
-        examples = ", ".join(changed["order"].unique(maintain_order=True).head(_EXAMPLES))
         yield (
             source,
             CHANGED,
             f"{changed.height:,} orders of earlier nights came again with other lines, which count beside the old "
-            f"ones, such as {examples}. Deliver corrections as returns and new orders, or set "
-            'source.corrections = "replace".',
+            f"ones, such as {_examples(changed['order'])}. Deliver corrections as returns and new orders, or set "
+            'source.corrections = "replace", which takes files.',
         )
 
 
@@ -99,7 +98,7 @@ def replacements(
     if in_files.height:
         said = (
             f"{in_files.height:,} orders stand in several files of this night with other lines, such as "
-            f"{_examples(in_files)}: the last file by name has the one that counts"
+            f"{_examples(in_files['transaction_id'])}: the last file by name has the one that counts"
         )
         if in_files.height >= _MANY_ORDERS and in_files.height > rules.max_changed_share * count.item():
             raise DeliveryError(
@@ -108,12 +107,11 @@ def replacements(
             )
         yield source, CHANGED, f"{said}."
     if replaced.height:
-        replaced_for = f"{replaced.height:,} orders, such as {_examples(replaced)}"
-        yield source, REPLACED, replaced_for
+        yield source, REPLACED, f"{replaced.height:,} orders, such as {_examples(replaced['transaction_id'])}"
 
 
-def _examples(orders: pl.DataFrame) -> str:
-    return ", ".join(orders["transaction_id"].unique(maintain_order=True).head(_EXAMPLES))
+def _examples(orders: pl.Series) -> str:
+    return ", ".join(orders.unique(maintain_order=True).head(_EXAMPLES))
 
 
 def orders_again(lake: Lake, rows: pl.LazyFrame, night: date, identity: Sequence[str]) -> tuple[pl.DataFrame, int]:
