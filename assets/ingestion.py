@@ -18,10 +18,10 @@ from assets.files import FileSource
 from assets.lake import SCHEMAS, Lake
 from assets.network import Network
 from assets.nights import BEFORE_TONIGHT, NIGHTS, as_night, night_just_ended
-from assets.repeats import repeats, replacements, unseen
+from assets.repeats import repeats, replacements, shared, unseen
 from models.definition import ChurnDefinition
 from models.deliveries import Arrival, Delivery, waiting
-from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, sentences
+from models.delivery_notes import REMARKS, SKIPPED, WARNINGS, DeliveryNote, Note, sentences
 from models.mapping import ColumnMapping, DeliveryError
 from models.transactions import ValidationRules, rejected
 
@@ -135,13 +135,14 @@ def arrivals(
     lines = [each.line for each in taken if each.line is not None]
     arrived = pl.concat(rows, how="diagonal").select(raw.column_names())
     today = night_just_ended(datetime.now(UTC), churn.zone)
-    files = [f"{line['source_file']}" for line in lines if line["due"]]
-    if source.corrections == "replace":
+    due = [line for line in lines if line["due"]]
+    again: list[Iterator[Note]] = [shared(arrived, source.identity)] if len(due) > 1 else []
+    if due and source.corrections == "replace":
         judged = arrived.with_columns(rejected=rejected(rules, night=night, mapped=columns.delivered))
-        again = replacements(lake, judged, night, rules, identity=source.identity, source="source")
-    else:
-        again = repeats(lake, arrived, night, files=files, identity=source.identity, source="source")
-    said = chain(*(each.notes for each in taken), waiting(manifest, lines, night=night, today=today), again)
+        again += [replacements(lake, judged, night, rules, identity=source.identity, source="source")]
+    elif due:
+        again += [repeats(lake, arrived, night, identity=source.identity, source="source")]
+    said = chain(*(each.notes for each in taken), waiting(manifest, lines, night=night, today=today), *again)
     noted = [(night, *note) for note in said]
     notes = pl.DataFrame(noted, schema=DeliveryNote.create_empty().schema, orient="row")
     tell(context, notes)

@@ -31,26 +31,29 @@ _WAY_OUT = (
 )
 
 
-def repeats(
-    lake: Lake, rows: pl.LazyFrame, night: date, *, files: Sequence[str], identity: Sequence[str], source: str
-) -> Iterator[Note]:
-    """What is worth saying about rows that were delivered before in another form.
+def shared(rows: pl.LazyFrame, identity: Sequence[str]) -> Iterator[Note]:
+    """The files of a night with lines of other ones that they have little else in common with.
+
+    Args:
+        rows: Tonight's rows.
+        identity: Columns in which two rows of the same line agree.
+    """
+    found = shared_lines(rows, identity).collect()
+    for (file,), lines in found.group_by("source_file", maintain_order=True):
+        others = ", ".join(f"{count:,} in {other}" for _, other, count in lines.iter_rows())
+        yield f"{file}", SHARED, f"lines that stand in another file too and count once: {others}. {_WAY_OUT}"
+
+
+def repeats(lake: Lake, rows: pl.LazyFrame, night: date, *, identity: Sequence[str], source: str) -> Iterator[Note]:
+    """What is worth saying about orders of which other lines were delivered before.
 
     Args:
         lake: Holds the earlier nights.
         rows: Tonight's rows.
         night: As-of date.
-        files: Names of the files that bring them.
         identity: Columns in which two rows of the same line agree.
-        source: What notes about all of the files are filed under.
+        source: What notes are filed under.
     """
-    if not files:
-        return
-    if len(files) > 1:
-        shared = shared_lines(rows, identity).collect()
-        for (file,), lines in shared.group_by("source_file", maintain_order=True):
-            others = ", ".join(f"{count:,} in {other}" for _, other, count in lines.iter_rows())
-            yield f"{file}", SHARED, f"lines that stand in another file too and count once: {others}. {_WAY_OUT}"
     changed, _ = orders_again(lake, rows, night, identity)
     if changed.height:
         yield (

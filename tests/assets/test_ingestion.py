@@ -288,11 +288,12 @@ def test_orders_that_come_again_with_other_lines_are_counted_and_said(desk, requ
     assert past.changed_orders == (int(said.split()[0]) if said else 0)
 
 
-def test_lines_of_two_branches_are_doubted_and_a_repeated_export_is_not(desk):
+@pytest.mark.parametrize("corrections", ["add", "replace"])
+def test_lines_of_two_branches_are_doubted_and_a_repeated_export_is_not(desk, corrections):
     shared = [f"a{place},2024-03-30,,tea,1,0" for place in range(3)]
     desk.deliver("berlin.csv", *shared, *(f"b{place},2024-03-30,,tea,1,0" for place in range(10)))
     desk.deliver("bonn.csv", *shared, *(f"c{place},2024-03-30,,tea,1,0" for place in range(10)))
-    notes = noted(desk.take(NIGHT))["notes"]
+    notes = noted(desk.take(NIGHT, corrections=corrections))["notes"]
     assert "bonn.csv: lines that stand in another file too and count once: 3 in berlin.csv" in notes
     assert desk.ledger(NIGHT)["known"] == 3
 
